@@ -1,0 +1,145 @@
+# nidus: one Makefile, explicit source lists. V=1 shows commands.
+#   make [ARCH=x86_64|arm64] [STATIC=1] [CC=clang] [WERROR=1]   ./nidus, or build/ARCH/nidus on another architecture
+#   make demo                boots a stock kernel, installing what is missing
+#   make test                check + check-kvm + check-rig at reduced counts; last line: N passed, N failed, N skipped
+#   make check               units, tables, fuzz seeds, lint: anywhere, no privilege, under 30 s
+#   make check-kvm           bare-metal guests on /dev/kvm
+#   make check-rig           whole systems inside QEMU
+#   make soak                everything at the issues' full counts (tests/counts.mk)
+#   make asan ubsan tsan     the units under a sanitizer
+#   make fuzz T=ring S=60    one fuzz target for S seconds
+#   make install PREFIX=/usr/local DESTDIR=
+
+HOST_ARCH := $(patsubst aarch64,arm64,$(shell uname -m))
+ARCH ?= $(HOST_ARCH)
+VERSION := 0.1
+PREFIX ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter arm64,$(filter-out $(HOST_ARCH),$(ARCH))),aarch64-linux-gnu-gcc,gcc)
+endif
+PKG_CONFIG ?= pkg-config
+LIBS := liburing jansson
+Q := $(if $(V),,@)
+
+# A flavour is a build with its own folder: plain, or a sanitizer's.
+SAN ?=
+BUILD := build/$(ARCH)$(if $(SAN),-$(SAN))$(if $(STATIC),-static)
+BIN := $(if $(and $(filter $(HOST_ARCH),$(ARCH)),$(if $(SAN),,1)),nidus,$(BUILD)/nidus)
+
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+	-fno-strict-aliasing -fstack-protector-strong -fno-common $(if $(WERROR),-Werror)
+override CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(BUILD) -DNIDUS_VERSION='"$(VERSION)"'
+override LDFLAGS += $(if $(STATIC),-static) -Wl,-z,relro,-z,now
+override LDLIBS += $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -lpthread
+SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANFLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
+SANFLAGS_tsan := -fsanitize=thread
+ifneq ($(SAN),)
+override CFLAGS += $(SANFLAGS_$(SAN))
+override LDFLAGS += $(SANFLAGS_$(SAN))
+endif
+
+# Linked for every architecture.
+SRCS := \
+	vmm/log.c \
+	vmm/mem.c \
+	vmm/dma.c \
+	vmm/bus.c \
+	vmm/reg.c \
+	vmm/event.c \
+	vmm/irq.c \
+	vmm/pci.c \
+	vmm/pci_assign.c \
+	vmm/pci_bridge.c \
+	vmm/pci_msix.c \
+	vmm/config.c \
+	vmm/options.c \
+	vmm/show.c \
+	vmm/check.c \
+	vmm/report.c \
+	vmm/console.c \
+	vmm/vm.c \
+	vmm/kvm.c \
+	vmm/irq_kvm.c \
+	vmm/vcpu.c \
+	vmm/plat_x86_64.c \
+	acpi/acpi.c \
+	acpi/aml.c \
+	acpi/ssdt.c \
+	acpi/iommu.c \
+	firmware/boot.c \
+	firmware/bzimage.c \
+	firmware/pvh.c \
+	devices/devices.c \
+	devices/uart.c \
+	devices/virtio.c \
+	devices/virtio_ring.c \
+	devices/virtio_blk.c \
+	devices/blk_io.c \
+	devices/virtio_rng.c \
+	devices/pvpanic.c \
+	devices/power_x86.c \
+	devices/ioapic.c \
+	devices/viommu/viommu.c \
+	devices/viommu/queue.c \
+	devices/viommu/backend_soft.c \
+	devices/viommu/x86_walk.c \
+	devices/viommu/iotlb.c \
+	devices/viommu/vtd.c \
+	devices/viommu/vtd_queue.c \
+	devices/viommu/vtd_fault.c \
+	devices/viommu/vtd_decode.c \
+	devices/testdev.c
+SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c
+SRCS_arm64 :=
+
+# Until all files of step 1 have landed, a listed file that is absent is left out.
+SRCS := $(foreach f,$(SRCS) $(SRCS_$(ARCH)),$(wildcard $(f)))
+
+OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+LIB := $(BUILD)/libnidus.a
+AML := $(patsubst acpi/%.asl,$(BUILD)/acpi/%.aml.h,$(wildcard acpi/*.asl))
+
+all: $(BIN)
+
+ifeq ($(wildcard vmm/main.c),)
+$(BIN): $(LIB)
+else
+$(BIN): $(BUILD)/vmm/main.o $(LIB)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+endif
+
+$(LIB): $(OBJS)
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(if $(filter aarch64%,$(CC)),aarch64-linux-gnu-)ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@echo "  CC      $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJS): | $(AML)
+
+# The static AML as a C array named after the file: x86_64.asl -> aml_x86_64[].
+$(BUILD)/acpi/%.aml.h: acpi/%.asl $(wildcard vmm/memmap_*.h)
+	@echo "  IASL    $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x assembler-with-cpp -I. $< | sed '/^#/d' > $(BUILD)/acpi/$*.dsl
+	$(Q)iasl -we -vr -vs -p $(BUILD)/acpi/$* $(BUILD)/acpi/$*.dsl > $(BUILD)/acpi/$*.log || { cat $(BUILD)/acpi/$*.log; exit 1; }
+	$(Q){ echo "static const unsigned char aml_$*[] = {"; od -An -v -tu1 $(BUILD)/acpi/$*.aml | sed 's/  */,/g; s/^,//; s/$$/,/'; echo "};"; } > $@
+
+-include $(OBJS:.o=.d) $(BUILD)/vmm/main.d
+
+include tests/tests.mk
+
+install: $(BIN)
+	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/nidus
+
+clean:
+	rm -rf build nidus
+
+.PHONY: all install clean
+.DELETE_ON_ERROR:

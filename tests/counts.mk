@@ -1,0 +1,5 @@
+# How often the repeated tests repeat: the second number is `make soak`'s, the first `make test`'s.
+# Shell scripts read this file too: NAME := reduced full
+BOOTS := 3 100
+KILLS := 3 20
+FUZZ_SECONDS := 5 600

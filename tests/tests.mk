@@ -1,0 +1,59 @@
+# The test targets; included by the Makefile. Counts live in tests/counts.mk.
+include tests/counts.mk
+
+UNITS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNITS:%.c=$(BUILD)/%)
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS := $(FUZZERS:%.c=$(BUILD)/%)
+LINTS := $(sort $(wildcard tests/lint/*.sh))
+
+# A unit test may replace a function of the library by defining it, and wrap calls with a line "// wrap: open ioctl" of its own.
+wraps = $(foreach w,$(shell sed -n 's,^// wrap: ,,p' $(1)),-Wl,--wrap=$(w))
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(LIB)
+	@echo "  TEST    $*"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(call wraps,$<) $(LDLIBS) -lcmocka
+
+# Fuzz targets define LLVMFuzzerTestOneInput(); here they replay their seeds, `make fuzz` links them with libFuzzer.
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(LIB)
+	@echo "  FUZZ    $*"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) -o $@ $< tests/fuzz/replay.c $(LIB) $(LDLIBS)
+
+-include $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d)
+
+units: $(UNIT_BINS) $(FUZZ_BINS) $(if $(SAN),,$(BIN))
+	@BUILD=$(BUILD) tests/units.sh $(UNIT_BINS)
+	@BUILD=$(BUILD) tests/fuzz/seeds.sh $(FUZZ_BINS)
+
+check: units
+	@for l in $(LINTS); do BUILD=$(BUILD) $$l || exit 1; done
+
+asan ubsan tsan:
+	$(Q)$(MAKE) --no-print-directory SAN=$@ units
+
+FUZZ_DIR := build/fuzz
+fuzz:
+	@test -n "$(T)" || { echo "usage: make fuzz T=target S=seconds"; exit 2; }
+	@mkdir -p $(FUZZ_DIR)/corpus-$(T)
+	$(Q)clang $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $(FUZZ_DIR)/$(T) tests/fuzz/fuzz_$(T).c $(SRCS) $(LDLIBS)
+	$(FUZZ_DIR)/$(T) -max_total_time=$(or $(S),60) -timeout=10 -rss_limit_mb=2048 $(FUZZ_DIR)/corpus-$(T) $(wildcard tests/fuzz/seeds/$(T))
+
+demo:
+	@tests/demo.sh
+
+check-kvm: $(BIN)
+	@tests/kvm/check.sh
+
+check-rig: $(BIN)
+	@tests/rig/check.sh
+
+test:
+	@tests/test.sh
+
+soak:
+	@SOAK=1 tests/test.sh
+
+.PHONY: units check check-kvm check-rig test soak asan ubsan tsan fuzz demo bench

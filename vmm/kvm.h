@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * KVM by raw ioctls. The raw ABI stops here, in vcpu.c, irq_kvm.c and arch_*.c. Every call checks that the argument's size is the one
+ * the request number encodes.
+ */
+#ifndef NIDUS_KVM_H
+#define NIDUS_KVM_H
+
+#include <sys/ioctl.h>
+
+#include "vmm/bits.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+#include "vmm/mem.h"
+
+struct kvm {
+	int fd;       /* /dev/kvm */
+	int vm_fd;
+	int run_size; /* bytes of a vCPU's run area */
+	unsigned phys_bits; /* guest physical address width */
+	/* slots in use; slot numbers are indices */
+	pthread_mutex_t lock;
+	struct { gpa_t gpa; u64 len; void *hva; } slot[128];
+};
+
+/* Compile-time check of the argument's size against _IOC_SIZE(req); returns 0 or more, or -errno; EINTR is retried. */
+#define kvm_ioctl(fd, req, arg)                                                                              \
+	({                                                                                                   \
+		_Static_assert(_IOC_SIZE(req) == sizeof(*(arg)), "ioctl argument has the wrong size");       \
+		kvm_ioctl_raw(fd, req, arg);                                                                 \
+	})
+int kvm_ioctl_raw(int fd, unsigned long req, void *arg);
+/* For requests that take an integer or nothing. */
+int kvm_ioctl_val(int fd, unsigned long req, unsigned long val);
+
+/*
+ * Opens node (or takes fd >= 0) and creates the VM. 0, or EXIT_HOST after one log_error line naming the remedy: no /dev/kvm, no permission (group
+ * kvm), API version, a capability that is missing, fd limit.
+ */
+int kvm_create(struct kvm *k, const char *node, int fd) __must_check;
+void kvm_destroy(struct kvm *k);
+
+/* Value of KVM_CHECK_EXTENSION on the VM; 0 if absent. */
+int kvm_cap(const struct kvm *k, int cap);
+
+/* Registers all RAM. */
+int kvm_add_ram(struct kvm *k, const struct mem *m) __must_check;
+int kvm_slot_add(struct kvm *k, gpa_t gpa, u64 len, void *hva, bool readonly) __must_check;
+void kvm_slot_del(struct kvm *k, gpa_t gpa, void *hva);
+
+/* Hooks for the two busses and the interrupt routes; ctx is struct kvm *. */
+extern const struct bus_hooks kvm_mmio_hooks, kvm_pio_hooks;
+extern const struct irq_backend kvm_irq_backend;
+
+#endif
