@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "vmm/event.h"
+
+static struct event *ev;
+static struct event_src a, b;
+static int order[8];
+static unsigned n_order;
+
+static void note(void *arg)
+{
+	order[n_order++] = (int)(intptr_t)arg;
+}
+
+static void stop(void *arg)
+{
+	event_stop(ev);
+}
+
+static void test_event_calls_run_in_order(void **state)
+{
+	assert_int_equal(event_create(&ev), 0);
+	n_order = 0;
+	for (intptr_t i = 0; i < 5; i++)
+		assert_int_equal(event_call(ev, note, (void *)i), 0);
+	assert_int_equal(event_call(ev, stop, NULL), 0);
+	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(n_order, 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(order[i], i);
+	event_destroy(ev);
+}
+
+static unsigned fired;
+
+static void remove_both(void *arg, u32 events)
+{
+	fired++;
+	event_del(&a);
+	event_del(&b);
+	event_stop(ev);
+}
+
+static void test_event_removed_source_is_not_called_in_same_round(void **state)
+{
+	int fa = eventfd(1, EFD_NONBLOCK), fb = eventfd(1, EFD_NONBLOCK);
+
+	fired = 0;
+	assert_int_equal(event_create(&ev), 0);
+	assert_int_equal(event_add(ev, &a, fa, EPOLLIN, remove_both, NULL), 0);
+	assert_int_equal(event_add(ev, &b, fb, EPOLLIN, remove_both, NULL), 0);
+	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(fired, 1);
+	event_del(&a);
+	event_destroy(ev);
+	close(fa);
+	close(fb);
+}
+
+static void *stopper(void *arg)
+{
+	event_stop(ev);
+	return NULL;
+}
+
+static void test_event_stop_from_thread_or_before_run_returns(void **state)
+{
+	pthread_t t;
+
+	assert_int_equal(event_create(&ev), 0);
+	event_stop(ev);
+	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(pthread_create(&t, NULL, stopper, NULL), 0);
+	assert_int_equal(event_run(ev), 0);
+	pthread_join(t, NULL);
+	event_destroy(ev);
+}
+
+static void test_event_timer_fires_once(void **state)
+{
+	static struct event_timer t;
+
+	assert_int_equal(event_create(&ev), 0);
+	assert_int_equal(event_timer_init(ev, &t, stop, NULL), 0);
+	event_timer_set(&t, 1000, 0);
+	assert_int_equal(event_run(ev), 0);
+	event_timer_fini(&t);
+	event_timer_fini(&t);
+	event_destroy(ev);
+}
+
+static void test_event_calls_left_over_are_freed(void **state)
+{
+	assert_int_equal(event_create(&ev), 0);
+	assert_int_equal(event_call(ev, note, NULL), 0);
+	event_destroy(ev);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_event_calls_run_in_order),
+		cmocka_unit_test(test_event_removed_source_is_not_called_in_same_round),
+		cmocka_unit_test(test_event_stop_from_thread_or_before_run_returns),
+		cmocka_unit_test(test_event_timer_fires_once),
+		cmocka_unit_test(test_event_calls_left_over_are_freed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
