@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration of one VM: what the command line and the JSON configuration fill in and everything else reads.
+ * The options themselves are one table, vmm/options.c.
  * Strings are owned by the configuration (config_free). A path may be "fd:N"; config.c turns that into the fd field and leaves path for messages.
  */
 #ifndef NIDUS_CONFIG_H
@@ -83,7 +84,15 @@ struct vm_config {
 	int ready_fd; /* -1: none */
 	int kvm_fd, iommufd_fd; /* -1: open the device node */
 	bool acpi;
+	unsigned log_level;     /* enum log_level */
+	u64 start_ns;           /* CLOCK_MONOTONIC when main() began; 0: not known */
+	/* Of other subcommands than run. */
+	char *out_dir;          /* show --out */
+	bool json, skip;        /* check */
 };
+
+#define CONFIG_MIN_MEM MiB(16)
+#define CONFIG_MAX_MEM GiB(16384)
 
 /* Exit statuses (README lists them). */
 enum {
@@ -99,15 +108,25 @@ enum {
 	EXIT_STOPPED = 82,
 };
 
+/* Defaults: 1 CPU, 512 MiB, virtio-rng on, console on stdio, no descriptor inherited. */
 void config_init(struct vm_config *c);
 void config_free(struct vm_config *c);
 
 /*
- * Parses the options of run and show (argv[0] is the first option). 0, or an exit status after one log_error line. *help is set if
- * --help was given (the caller prints config_help()).
+ * Parses the options of run (argv[0] is the first option) into a configuration that config_init() made. 0, or an exit status after one
+ * log_error line. *help is set if --help was given. options_parse() is the same for any subcommand, and does not log.
  */
 int config_parse(struct vm_config *c, int argc, char **argv, bool *help) __must_check;
-/* What contradicts, is out of range, or is missing. Same result as config_parse(). */
+/* What run needs beside well-formed options: a kernel, no contradiction, open descriptors. Same result as config_parse(). */
 int config_check(const struct vm_config *c) __must_check;
+
+/*
+ * The guest's command line: the user's, and before it console=, panic=-1 and reboot=panic_warm where the user gave none of that kind, unless raw.
+ * *out is the caller's to free(). -ENOMEM.
+ */
+int config_cmdline(const struct vm_config *c, char **out) __must_check;
+
+/* The whole configuration as JSON text, "version": 1, for show config; free() it. NULL: no memory. */
+char *config_json(const struct vm_config *c);
 
 #endif
