@@ -9,12 +9,14 @@
 #include "vmm/bits.h"
 #include "vmm/mem.h"
 
-/* A file to load, mapped read-only and private; a shrinking file gives -EIO, not SIGBUS: it is read with pread(). */
+/* A file to load. A file that shrinks meanwhile gives an error, not SIGBUS: it is read with pread() and preadv(). */
 struct boot_file {
 	int fd;
 	u64 size;
 	const char *name; /* for messages */
 };
+
+#define BOOT_REGION_RAM 1
 
 struct boot_region {
 	gpa_t gpa;
@@ -49,7 +51,7 @@ void boot_close(struct boot_file *f);
 /*
  * Loads by the kind its header shows: bzImage (64-bit protocol, version >= 2.12 with XLF_KERNEL_64) or x86-64 ELF with a PVH note.
  * 0 or an exit status after one log_error line: 65 for a truncated, foreign (names its architecture) or unsupported image, and for one that
- * does not fit (names the memory it needs).
+ * does not fit (names the memory it needs); 64 for a command line that the kernel cannot take. RAM must be all zero (new, or mem_clear()ed).
  */
 int boot_load_x86_64(const struct boot_params *p, struct boot_entry *out) __must_check;
 
