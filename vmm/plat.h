@@ -21,6 +21,7 @@ struct plat {
 	unsigned n_ram;
 	struct pci_map pci;
 	u32 apic_ids[64]; /* x86: by vCPU index */
+	struct acpi_blob iommu; /* the vIOMMU units' table, set by whoever creates them; borrowed */
 };
 
 /* phys_bits: physical address width of CPU and host together (36..52). -EINVAL if RAM of mem_bytes and the windows do not fit. */
