@@ -34,7 +34,7 @@ struct opt_key {
 	const char *meta;            /* how help names the value: PATH, N */
 	enum opt_kind kind;
 	bool bare;                   /* first key only: its name may be left out */
-	u8 size;                     /* of a CHOICE's field: 1 or 4 */
+	u8 size;                     /* bytes of a CHOICE's field: 1 or 4 */
 	size_t off;                  /* within the option's object */
 	u64 min, max;
 	const char *const *choices;  /* NULL-terminated; "" cannot be chosen */
@@ -66,7 +66,7 @@ struct opt_result {
 
 const struct opt *options_table(unsigned *n);
 
-/* argv[0] is the first option. 0, or EXIT_USAGE (or EXIT_INTERNAL without memory) with r->error filled; c may then be half filled: free it. */
+/* argv[0] is the first option. 0, or EXIT_USAGE with r->error filled; c may then be half filled: free it. */
 int options_parse(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv, struct opt_result *r) __must_check;
 
 /* "PATH[,ro][,id=ID]"; cut to len. */
