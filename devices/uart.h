@@ -24,6 +24,7 @@ struct uart_host {
 
 /* Adds its 8 ports at base to the bus. -ENOMEM, or what bus_add() says. */
 int uart_create(struct bus *bus, u64 base, struct irq *irq, u32 line, const struct uart_host *host, struct uart **out) __must_check;
+/* NULL is fine. No vCPU runs, nobody calls uart_in(). */
 void uart_destroy(struct uart *u);
 /* Back to power-on state; what is in the FIFO is dropped. */
 void uart_reset(struct uart *u);
