@@ -1,0 +1,59 @@
+# tests/rig/nest.sh - the kernel and the QEMU of level `nest`: from the seed folder, or built.
+# Sourced after lib.sh.
+#
+#   nest_kernel   prints a folder holding bzImage, vmlinux, config, release
+#   nest_qemu     prints a folder holding qemu-system-x86_64 (dynamically linked against the
+#                 libraries of qemu_dist)
+#
+# NIDUS_RIG_SEED may name a folder with bzImage-*-rig and qemu-system-x86_64-vtd-nest, made
+# earlier by the same recipes: they are copied into the cache instead of being built.
+
+nest_seed() # PATTERN: the seed's newest file of that name
+{
+	[ -n "${NIDUS_RIG_SEED:-}" ] || return 0
+	find "$NIDUS_RIG_SEED" -maxdepth 1 -name "$1" 2>/dev/null | sort -V | tail -n 1
+}
+
+nest_kernel_make()
+{
+	local seed
+	seed=$(nest_seed 'bzImage-*-rig')
+	if [ -n "$seed" ]; then
+		say "taking the rig's kernel from the seed"
+		cp "$seed" "$1/bzImage"
+		chmod 644 "$1/bzImage"
+		: >"$1/config"
+		release=${seed##*/bzImage-}
+		echo "${release%-rig}" >"$1/release"
+	else
+		"$RIG/build-kernel.sh" "$1"
+	fi
+	kernel_vmlinux "$1/bzImage" "$1/vmlinux"
+}
+
+nest_kernel()
+{
+	local hash
+	hash=$(hash_of @"$RIG/build-kernel.sh" @"$RIG/kernel-common.config" @"$RIG/kernel-x86_64.config")
+	entry "nest-kernel-$hash" nest_kernel_make
+}
+
+nest_qemu_make()
+{
+	local seed
+	seed=$(nest_seed qemu-system-x86_64-vtd-nest)
+	if [ -n "$seed" ]; then
+		say "taking the rig's QEMU from the seed"
+		cp "$seed" "$1/qemu-system-x86_64"
+		chmod 755 "$1/qemu-system-x86_64"
+	else
+		"$RIG/build-qemu.sh" "$1"
+	fi
+}
+
+nest_qemu()
+{
+	local hash
+	hash=$(hash_of @"$RIG/build-qemu.sh" "$(cat "$RIG"/qemu-*.patch)")
+	entry "nest-qemu-$hash" nest_qemu_make
+}
