@@ -133,6 +133,7 @@ $(BUILD)/acpi/%.aml.h: acpi/%.asl $(wildcard vmm/memmap_*.h)
 
 -include $(OBJS:.o=.d) $(BUILD)/vmm/main.d
 
+include guests/guests.mk
 include tests/tests.mk
 
 install: $(BIN)
