@@ -51,9 +51,12 @@ SRCS := \
 	vmm/event.c \
 	vmm/irq.c \
 	vmm/pci.c \
+	vmm/pci_fn.c \
+	vmm/pci_bar.c \
 	vmm/pci_assign.c \
 	vmm/pci_bridge.c \
 	vmm/pci_msix.c \
+	vmm/pci_show.c \
 	vmm/config.c \
 	vmm/options.c \
 	vmm/show.c \

@@ -5,12 +5,14 @@
  * A function is a struct pci_fn embedded in its device. Emulated, virtio and assigned (VFIO) functions differ in ops only.
  * Config accesses and BAR accesses arrive under fn->lock (the device's one mutex; a device's event-thread work takes it too).
  * Bus numbers, bridge windows and BARs are assigned by pci_assign() before the guest runs; the guest may change all of them.
+ * Locks: no thread holds two functions' locks; the host's own lock is taken inside a function's and is a leaf but for irq_line().
  * Sources: PCI Express Base 5.0 chapter 7, PCI Local Bus 3.0 chapter 6.
  */
 #ifndef NIDUS_PCI_H
 #define NIDUS_PCI_H
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "vmm/bits.h"
 #include "vmm/bus.h"
@@ -29,7 +31,10 @@ struct pci_fn;
 struct pci_host;
 
 struct pci_fn_ops {
-	/* NULL: the plain cfg/wmask/w1c arrays. size 1, 2, 4, off naturally aligned. An override may call pci_cfg_read/write_plain(). */
+	/*
+	 * NULL: the plain cfg/wmask/w1c arrays. size 1, 2, 4, off naturally aligned. An override may call pci_cfg_read/write_plain(). When
+	 * cfg_write returned, the PCI layer acts on what fn->cfg holds now: command register, BARs, MSI-X control, bridge windows.
+	 */
 	u32 (*cfg_read)(struct pci_fn *fn, unsigned off, unsigned size);
 	void (*cfg_write)(struct pci_fn *fn, unsigned off, unsigned size, u32 val);
 	/* off + size within the BAR; never for the part that holds the emulated MSI-X table and PBA. NULL: reads 0, ignores writes. */
@@ -48,10 +53,11 @@ struct pci_fn_ops {
 };
 
 struct pci_bar {
-	u64 size;        /* bytes, power of two >= 16; 0: absent (or upper half of a 64-bit BAR) */
+	u64 size;        /* bytes, power of two, 16 to 2^48 (32-bit: 2^31); 0: absent (or upper half of a 64-bit BAR) */
 	bool is64, prefetch;
 	gpa_t gpa;       /* where the bus has it now; meaningful if mapped */
 	bool mapped;
+	struct pci_fn *fn; /* set by pci_add_bar() */
 };
 
 #define PCI_MSIX_ENTRY 16
@@ -105,18 +111,20 @@ void pci_host_destroy(struct pci_host *h);
 
 /*
  * Prepares the embedded fn: zeroed config space with ids, class (24 bits), revision, subsystem, type 0 header, and a PCI Express capability
- * (root complex integrated endpoint on bus 0, endpoint below a root port). -ENOMEM.
+ * (root complex integrated endpoint on bus 0, endpoint below a root port) and a power management capability, both at the end of the
+ * first 256 bytes: 0x40 to 0xBB are free. Whoever mirrors a real function's capabilities may overwrite cfg, wmask and w1c. -ENOMEM.
  */
 struct pci_ids {
 	u16 vendor, device, sub_vendor, sub_device;
 	u32 class_rev; /* class << 8 | revision */
 };
 int pci_fn_init(struct pci_fn *fn, const struct pci_fn_ops *ops, const struct pci_ids *ids, const char *name) __must_check;
+/* Frees what init allocated. A plugged function: only from its ops->destroy. */
 void pci_fn_fini(struct pci_fn *fn);
 
 /* Appends a capability of len bytes (id and next included) and returns its config offset, or -ENOSPC. wmask of its bytes is 0. */
 int pci_add_cap(struct pci_fn *fn, u8 id, unsigned len) __must_check;
-/* The same at a wanted 4-aligned offset, before any pci_add_cap(). -EINVAL if taken. */
+/* The same at a wanted 4-aligned offset from 0x40 up, before any pci_add_cap(). -EINVAL if taken. */
 int pci_add_cap_at(struct pci_fn *fn, u8 id, unsigned off, unsigned len) __must_check;
 int pci_add_ext_cap(struct pci_fn *fn, u16 id, u8 version, unsigned len) __must_check;
 
@@ -126,7 +134,10 @@ int pci_add_bar(struct pci_fn *fn, unsigned bar, u64 size, bool is64, bool prefe
 /* MSI-X with n vectors (1..2048), table and PBA inside a BAR that exists already. */
 int pci_add_msix(struct pci_fn *fn, unsigned bar, unsigned n, u32 table_off, u32 pba_off) __must_check;
 
-/* Plugs fn in at devfn on bus 0 (parent NULL) or below a root port (devfn 0). -EEXIST if taken, -ENOSPC. Takes ownership: pci_host_destroy() calls ops->destroy. */
+/*
+ * Plugs fn in at devfn on bus 0 (parent NULL) or below a root port (devfn 0). -EEXIST if taken, -EINVAL for a place that cannot be: 00:1f.0,
+ * below a root port anything but devfn 0. Takes ownership: pci_host_destroy() calls ops->destroy.
+ */
 int pci_plug(struct pci_host *h, struct pci_fn *parent, u8 devfn, struct pci_fn *fn) __must_check;
 /* First free device number on bus 0 at or above from, or -ENOSPC. 00:1f.0 is reserved (the IOAPIC's source id). */
 int pci_free_dev(const struct pci_host *h, unsigned from) __must_check;
@@ -137,6 +148,7 @@ int pci_root_port_create(struct pci_host *h, unsigned dev, struct pci_fn **out) 
 int pci_assign(struct pci_host *h) __must_check;
 /* Valid after pci_assign(): the windows, for the DSDT and show. */
 const struct pci_map *pci_host_map(const struct pci_host *h);
+/* Bytes; 0 if nothing needs the window. */
 u64 pci_host_mem64_len(const struct pci_host *h);
 
 /* Everything back to the state after pci_assign(). vCPUs paused. */
@@ -161,7 +173,13 @@ bool pci_bus_master_on(const struct pci_fn *fn);
 
 /* Raises a vector: an MSI now, or its pending bit while masked. A vector >= n, or MSI-X disabled: nothing. fn->lock held. */
 void pci_msix_raise(struct pci_fn *fn, unsigned vec);
-/* Asserts or releases INTx towards the wired lines (swizzled per root port); honours Interrupt Disable. fn->lock held. */
+/*
+ * Asserts or releases INTx (the Interrupt Pin register says which) towards the wired lines, swizzled per root port and shared by wired or; honours
+ * Interrupt Disable. The Interrupt Status bit keeps the level: nobody else writes it. fn->lock held.
+ */
 void pci_intx(struct pci_fn *fn, bool level);
+
+/* One line per function: place, ids, class, name, bus numbers and windows or BARs, MSI-X vectors. Any thread. */
+void pci_show(struct pci_host *h, FILE *f);
 
 #endif
