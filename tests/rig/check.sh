@@ -1,0 +1,121 @@
+#!/bin/bash
+# tests/rig/check.sh - runs the system tests inside emulated hosts.
+#
+# usage: check.sh [NAME...]      (default: every tests/system/*.sh but lib.sh)
+# Tests with equal needs (their `# rig:` line, see tests/system/lib.sh) share one boot of the
+# host. Prints the failing tests' output, what was skipped and why, and as its last line
+# `rig: N passed, N failed, N skipped`. SOAK=1 takes the full counts of tests/counts.mk.
+
+. "$(dirname "$0")/lib.sh"
+
+"$TREE/tests/deps.sh" rig
+[ -x "${NIDUS:-$TREE/nidus}" ] || die "no ./nidus; run make first"
+export NIDUS=${NIDUS:-$TREE/nidus}
+
+tests=("$@")
+if [ $# = 0 ]; then
+	for f in "$TREE"/tests/system/*.sh; do
+		f=$(basename "$f" .sh)
+		[ "$f" = lib ] || [ "$f" = '*' ] || tests+=("$f")
+	done
+fi
+passed=0 failed=0 skipped=0
+
+header() { sed -n 's/^# rig: *//p' "$TREE/tests/system/$1.sh" | tr '\n' ' '; }
+value() # NAME KEY DEFAULT: the value of KEY in the test's header
+{
+	local word found=$3
+	for word in $(header "$1"); do
+		[ "${word%%=*}" != "$2" ] || found=${word#*=}
+	done
+	echo "$found"
+}
+
+# the host a test needs, as l1.sh's options
+host()
+{
+	local word
+	printf -- '--level %s --mem %s --smp %s' "$(value "$1" level stock)" "$(value "$1" mem 3G)" "$(value "$1" smp 2)"
+	[ "$(value "$1" nest on)" = on ] || printf -- ' --no-nest'
+	[ "$(value "$1" iommu on)" = on ] || printf -- ' --no-iommu'
+	for word in $(header "$1"); do
+		case $word in
+		qemu=*) printf -- ' --qemu %s' "${word#qemu=}" ;;
+		esac
+	done
+}
+
+# NAME := reduced full
+counts=()
+while read -r name _ reduced full; do
+	counts+=(--env "$name=$([ -n "${SOAK:-}" ] && echo "$full" || echo "$reduced")")
+done < <(grep -E '^[A-Z_]+ *:?= *[0-9]+ +[0-9]+' "$TREE/tests/counts.mk" 2>/dev/null || true)
+counts+=(--env "SOAK=${SOAK:-}")
+
+results() # NAME: counts and shows what a test printed
+{
+	local tap=$out/$1.tap status=none p f s line
+	[ ! -s "$out/$1.status" ] || status=$(cat "$out/$1.status")
+	touch "$tap"
+	f=$(grep -c '^not ok' "$tap" || true)
+	s=$(grep -ciE '^ok.*# SKIP' "$tap" || true)
+	p=$(($(grep -c '^ok' "$tap" || true) - s))
+	if [ "$status" = none ]; then
+		echo "$1: the host ended before the test did"
+		f=$((f + 1))
+	elif [ "$status" != 0 ] && [ "$f" = 0 ]; then
+		echo "$1: ended with status $status"
+		f=1
+	elif [ $((p + f + s)) = 0 ]; then
+		echo "$1: ran no test"
+		f=1
+	fi
+	if [ "$f" != 0 ]; then
+		sed "s/^/$1: /" "$tap"
+	fi
+	while read -r line; do
+		line=${line#*- }
+		echo "# skipped: $1: ${line%% \# SKIP*}: ${line##*\# SKIP }"
+	done < <(grep -iE '^ok.*# SKIP' "$tap" || true)
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/nidus-check.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+for t in "${tests[@]+"${tests[@]}"}"; do
+	[ -f "$TREE/tests/system/$t.sh" ] || die "no test tests/system/$t.sh"
+	host "$t"
+	echo
+done | sort -u >"$work/hosts"
+
+n=0
+while read -r needs <&4; do
+	n=$((n + 1))
+	out=$work/$n
+	mkdir "$out"
+	group=() items=() guests="" total=120
+	for t in "${tests[@]}"; do
+		[ "$(host "$t")" = "$needs" ] || continue
+		seconds=$(value "$t" timeout 300)
+		group+=("$t")
+		items+=("$seconds:$t")
+		total=$((total + seconds + 10))
+		guests="$guests,$(value "$t" guests "")"
+	done
+	guests=$(echo "$guests" | tr , '\n' | sed '/^$/d' | sort -u | paste -sd,)
+	echo "rig: host with ${needs//--/}: ${group[*]}"
+	status=0
+	# shellcheck disable=SC2086
+	"$RIG/l1.sh" $needs --guests "$guests" --out "$out" --timeout "$total" "${counts[@]}" \
+		-- tests/rig/run-tests.sh "${items[@]}" </dev/null || status=$?
+	[ $status = 0 ] || echo "rig: the host ended with $status"
+	for t in "${group[@]}"; do
+		results "$t"
+	done
+done 4<"$work/hosts"
+
+echo "rig: $passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $((passed + skipped)) -gt 0 ]
