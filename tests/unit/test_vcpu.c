@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include <linux/kvm.h>
+
+#include "devices/ioapic.h"
+#include "vmm/vcpu.h"
+
+/* What a port or a register saw, in order. */
+static struct {
+	unsigned n;
+	u64 off[64], val[64];
+	unsigned size[64];
+	u64 next; /* the value that the next read gives */
+} seen;
+
+static union {
+	struct kvm_run run;
+	u8 bytes[8192];
+} u;
+
+static struct bus mmio, pio;
+
+static void dev_read(void *dev, u64 off, unsigned size, u64 *val)
+{
+	seen.off[seen.n] = off;
+	seen.size[seen.n++] = size;
+	*val = seen.next++;
+}
+
+static void dev_write(void *dev, u64 off, unsigned size, u64 val)
+{
+	seen.off[seen.n] = off;
+	seen.size[seen.n] = size;
+	seen.val[seen.n++] = val;
+}
+
+static const struct region_ops ops = { dev_read, dev_write };
+
+static int setup(void **state)
+{
+	struct region r = { .base = 0x100, .len = 0x100, .ops = &ops, .name = "probe" };
+
+	memset(&seen, 0, sizeof(seen));
+	memset(&u, 0, sizeof(u));
+	assert_int_equal(bus_init(&mmio, "mmio"), 0);
+	assert_int_equal(bus_init(&pio, "pio"), 0);
+	assert_int_equal(bus_add(&mmio, &r), 0);
+	assert_int_equal(bus_add(&pio, &r), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bus_fini(&pio);
+	bus_fini(&mmio);
+	return 0;
+}
+
+static bool handle(enum vcpu_stop *why)
+{
+	struct vcpu_env env = { .mmio = &mmio, .pio = &pio };
+
+	return vcpu_handle_exit(&env, 0, -1, &u.run, why);
+}
+
+static void io_exit(u8 dir, unsigned size, u32 count, const void *data)
+{
+	enum vcpu_stop why;
+
+	u.run.exit_reason = KVM_EXIT_IO;
+	u.run.io.direction = dir;
+	u.run.io.size = (u8)size;
+	u.run.io.port = 0x110;
+	u.run.io.count = count;
+	u.run.io.data_offset = 4096;
+	if (data)
+		memcpy(u.bytes + 4096, data, size * count);
+	assert_true(handle(&why));
+}
+
+static void test_vcpu_io_out_delivers_each_element_to_the_port(void **state)
+{
+	static const u8 data[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const struct {
+		unsigned size;
+		u32 count;
+		u64 first, last;
+	} row[] = { { 1, 1, 1, 1 }, { 1, 8, 1, 8 }, { 2, 3, 0x0201, 0x0605 }, { 4, 2, 0x04030201, 0x08070605 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		memset(&seen, 0, sizeof(seen));
+		io_exit(KVM_EXIT_IO_OUT, row[i].size, row[i].count, data);
+		assert_int_equal(seen.n, row[i].count);
+		assert_int_equal(seen.val[0], row[i].first);
+		assert_int_equal(seen.val[row[i].count - 1], row[i].last);
+		for (unsigned j = 0; j < seen.n; j++) {
+			assert_int_equal(seen.off[j], 0x10);
+			assert_int_equal(seen.size[j], row[i].size);
+		}
+	}
+}
+
+static void test_vcpu_io_in_fills_each_element(void **state)
+{
+	seen.next = 0x41;
+	io_exit(KVM_EXIT_IO_IN, 2, 3, NULL);
+	assert_int_equal(seen.n, 3);
+	assert_memory_equal(u.bytes + 4096, "\x41\0\x42\0\x43\0", 6);
+	assert_int_equal(u.bytes[4096 + 6], 0);
+}
+
+static void test_vcpu_io_to_nothing_reads_ones(void **state)
+{
+	enum vcpu_stop why;
+
+	u.run.exit_reason = KVM_EXIT_IO;
+	u.run.io.direction = KVM_EXIT_IO_IN;
+	u.run.io.size = 4;
+	u.run.io.port = 0xfffe;
+	u.run.io.count = 1;
+	u.run.io.data_offset = 4096;
+	assert_true(handle(&why));
+	assert_memory_equal(u.bytes + 4096, "\xff\xff\xff\xff\0", 5);
+}
+
+static void test_vcpu_mmio_moves_the_bytes_of_its_length(void **state)
+{
+	enum vcpu_stop why;
+
+	for (u32 len = 1; len <= 8; len++) {
+		memset(&seen, 0, sizeof(seen));
+		u.run.exit_reason = KVM_EXIT_MMIO;
+		u.run.mmio.phys_addr = 0x120;
+		u.run.mmio.len = len;
+		u.run.mmio.is_write = 1;
+		memcpy(u.run.mmio.data, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
+		assert_true(handle(&why));
+		assert_int_equal(seen.off[0], 0x20);
+		assert_int_equal(seen.size[0], len);
+		assert_int_equal(seen.val[0], 0x8877665544332211ULL & size_mask(len));
+		u.run.mmio.is_write = 0;
+		seen.next = 0xa5;
+		assert_true(handle(&why));
+		assert_int_equal(get_le(u.run.mmio.data, len), 0xa5);
+		if (len < 8)
+			assert_int_equal(u.run.mmio.data[7], 0x88);
+	}
+}
+
+static void test_vcpu_mmio_length_beyond_the_buffer_is_cut(void **state)
+{
+	enum vcpu_stop why;
+
+	u.run.exit_reason = KVM_EXIT_MMIO;
+	u.run.mmio.phys_addr = 0x120;
+	u.run.mmio.len = 200;
+	u.run.mmio.is_write = 1;
+	assert_true(handle(&why));
+	assert_int_equal(seen.size[0], 8);
+}
+
+static void test_vcpu_exits_that_end_it_say_why(void **state)
+{
+	static const struct {
+		u32 reason, sub;
+		enum vcpu_stop why;
+	} row[] = {
+		{ KVM_EXIT_SHUTDOWN, 0, VCPU_STOP_SHUTDOWN },
+		{ KVM_EXIT_SYSTEM_EVENT, KVM_SYSTEM_EVENT_RESET, VCPU_STOP_RESET },
+		{ KVM_EXIT_SYSTEM_EVENT, KVM_SYSTEM_EVENT_CRASH, VCPU_STOP_SHUTDOWN },
+		{ KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION, VCPU_STOP_INTERNAL },
+		{ KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_DELIVERY_EV, VCPU_STOP_INTERNAL },
+		{ KVM_EXIT_FAIL_ENTRY, 0, VCPU_STOP_INTERNAL },
+		{ KVM_EXIT_UNKNOWN, 0, VCPU_STOP_INTERNAL },
+		{ 0xffffffff, 0, VCPU_STOP_INTERNAL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		enum vcpu_stop why = (enum vcpu_stop)99;
+
+		memset(&u, 0, sizeof(u));
+		u.run.exit_reason = row[i].reason;
+		u.run.internal.suberror = row[i].sub;
+		if (row[i].reason == KVM_EXIT_INTERNAL_ERROR) {
+			u.run.emulation_failure.ndata = 4;
+			u.run.emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+			u.run.emulation_failure.insn_size = 255;
+		}
+		assert_false(handle(&why));
+		assert_int_equal(why, row[i].why);
+	}
+}
+
+static void test_vcpu_exits_that_need_nothing_go_on(void **state)
+{
+	static const u32 reason[] = { KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_IOAPIC_EOI };
+	enum vcpu_stop why;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(reason); i++) {
+		u.run.exit_reason = reason[i];
+		assert_true(handle(&why));
+	}
+	assert_int_equal(seen.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_vcpu_io_out_delivers_each_element_to_the_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_io_in_fills_each_element, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_io_to_nothing_reads_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_mmio_moves_the_bytes_of_its_length, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_mmio_length_beyond_the_buffer_is_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_end_it_say_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_need_nothing_go_on, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
