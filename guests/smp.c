@@ -42,7 +42,7 @@ void guest_main(void)
 	CHECK(up == n, "%u of %u CPUs came up", up, n);
 	report(0);
 	for (u64 start = cpu_ticks(); done < n;) {
-		CHECK(cpu_ticks() - start < 30000000000ULL, "%u of %u CPUs reported", done, n);
+		CHECK(cpu_ticks() - start < PATIENCE, "%u of %u CPUs reported", done, n);
 		cpu_relax();
 	}
 	for (unsigned i = 0; i < n; i++) {

@@ -5,8 +5,6 @@
 #include "guests/lib/guest.h"
 
 #define VEC 0x40
-#define PERIODIC (1 << 17)
-#define DEADLINE (2 << 17)
 
 static volatile unsigned fired;
 
@@ -25,7 +23,7 @@ void guest_main(void)
 	lapic_write(LAPIC_TIMER_COUNT, 1000000);
 	CHECK(irq_wait(&fired, 1) == 1, "one-shot: fired %u times", fired);
 	CHECK(lapic_read(LAPIC_TIMER_CURRENT) == 0, "one-shot: runs on");
-	lapic_write(LAPIC_LVT_TIMER, VEC | PERIODIC);
+	lapic_write(LAPIC_LVT_TIMER, VEC | LAPIC_TIMER_PERIODIC);
 	lapic_write(LAPIC_TIMER_COUNT, 1000000);
 	CHECK(irq_wait(&fired, 4) >= 4, "periodic: fired %u times", fired - 1);
 	lapic_write(LAPIC_TIMER_COUNT, 0);
@@ -35,7 +33,7 @@ void guest_main(void)
 	irq_on();
 	irq_off();
 	fired = 0;
-	lapic_write(LAPIC_LVT_TIMER, VEC | DEADLINE);
+	lapic_write(LAPIC_LVT_TIMER, VEC | LAPIC_TIMER_TSC_DEADLINE);
 	cpu_msr_write(MSR_TSC_DEADLINE, cpu_ticks() + 1000000);
 	CHECK(irq_wait(&fired, 1) == 1, "TSC deadline: fired %u times", fired);
 }

@@ -19,7 +19,6 @@ void trap(const struct trap_frame *f);
 #define LAPIC_EOI 0x0b
 #define LAPIC_SVR 0x0f
 #define SPURIOUS 0xff
-#define TWO_SECONDS 5000000000ULL /* TSC ticks; no less than two seconds on anything below 2.5 GHz */
 #define POOL_PAGES 24
 
 static u64 pool[POOL_PAGES][512] __attribute__((aligned(PAGE)));
@@ -219,7 +218,7 @@ unsigned irq_wait(const volatile unsigned *count, unsigned want)
 	u64 start = cpu_ticks();
 
 	irq_on();
-	while (*count < want && cpu_ticks() - start < TWO_SECONDS)
+	while (*count < want && cpu_ticks() - start < PATIENCE)
 		cpu_relax();
 	irq_off();
 	return *count;

@@ -13,6 +13,8 @@
 
 #define GUEST_CPUS 64
 #define PAGE 4096
+/* How long something may take before it counts as failed, in TSC ticks: an emulated CPU on a busy machine is slow. */
+#define PATIENCE 30000000000ULL
 
 extern const char guest_name[]; /* of the source file, set by the build */
 void guest_main(void);
@@ -53,6 +55,8 @@ u64 cpu_msr_read(u32 msr);
 void cpu_msr_write(u32 msr, u64 val);
 void cpu_id(u32 leaf, u32 sub, u32 out[4]);
 static inline void cpu_relax(void) { __asm__ volatile("pause" ::: "memory"); }
+/* Until an interrupt. */
+static inline void cpu_wait(void) { __asm__ volatile("hlt" ::: "memory"); }
 void cpu_halt(void) __attribute__((noreturn));
 /* Resets through a fault that cannot be delivered. */
 void cpu_triple_fault(void) __attribute__((noreturn));
@@ -72,23 +76,25 @@ void mmio_write(u64 gpa, unsigned size, u64 val);
 void irq_handle(u8 vec, void (*fn)(void));
 void irq_on(void);
 void irq_off(void);
-/* Lets interrupts in until *count reaches want or about two seconds have gone. Returns *count. */
+/* Lets interrupts in until *count reaches want or PATIENCE is over. Returns *count. */
 unsigned irq_wait(const volatile unsigned *count, unsigned want);
 u32 lapic_id(void);
 void lapic_write(u32 reg, u64 val); /* x2APIC register number (MSR 0x800 + reg) */
 u64 lapic_read(u32 reg);
 #define LAPIC_LVT_TIMER 0x32
+#define LAPIC_TIMER_PERIODIC (1 << 17)
+#define LAPIC_TIMER_TSC_DEADLINE (2 << 17)
 #define LAPIC_TIMER_COUNT 0x38
 #define LAPIC_TIMER_CURRENT 0x39
 #define LAPIC_TIMER_DIVIDE 0x3e
 #define MSR_TSC_DEADLINE 0x6e0
 
 /* --- other CPUs (smp_x86_64.c) --- */
-/* Starts all others, fn(index) runs on each (index from 1), and waits until `want` CPUs in all are up or time is over. Returns how many are. */
+/* Starts all others, fn(index) runs on each (index from 1), and waits until `want` CPUs in all are up or PATIENCE is over. Returns how many are. */
 unsigned smp_start(unsigned want, void (*fn)(unsigned index));
-/* Starts a second CPU that counts; nidus needs -c 2. */
+/* Starts a second CPU that counts timer interrupts and does a configuration read in each; nidus needs -c 2. */
 void tick_start(void);
-/* Fails, naming what was going on, if the second CPU does not count on. */
+/* Fails, naming what was going on, if the second CPU has not counted on since the last check and does not do so soon. */
 void tick_check(const char *during);
 
 struct lock { u32 taken; };

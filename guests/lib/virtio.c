@@ -2,8 +2,6 @@
 #include "guests/lib/virtio.h"
 
 #define CAP_VENDOR 0x09
-#define PATIENCE 30000000000ULL
-
 static struct vring rings;
 
 static u64 common_read(struct vdev *v, unsigned off, unsigned size)
