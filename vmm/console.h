@@ -29,7 +29,7 @@ struct console_user {
  * EXIT_NOINPUT if the file cannot be written, EXIT_HOST without descriptors or memory.
  */
 int console_create(struct event *ev, const struct console_cfg *cfg, const struct console_user *user, struct console **out) __must_check;
-/* Writes what is buffered (waits up to CONSOLE_STALL_MS) and gives the terminal back. No event_run() in progress, no vCPU runs. */
+/* NULL is fine. Writes what is buffered (waits up to CONSOLE_STALL_MS) and gives the terminal back. No event_run() in progress, no vCPU runs. */
 void console_destroy(struct console *c);
 
 /*
