@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/apt.sh - packages of any Debian suite, fetched through the mirror this machine's
 # apt already uses, without touching the machine's own apt sources, lists or packages.
 # Sourced after lib.sh. Every suite has its own lists under CACHE/apt.

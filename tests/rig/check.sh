@@ -96,7 +96,7 @@ while read -r needs <&4; do
 	n=$((n + 1))
 	out=$work/$n
 	mkdir "$out"
-	group=() items=() guests="" total=120
+	group=() items=() guests="" total=60
 	for t in "${tests[@]}"; do
 		[ "$(host "$t")" = "$needs" ] || continue
 		seconds=$(value "$t" timeout 300)
@@ -109,7 +109,7 @@ while read -r needs <&4; do
 	echo "rig: host with ${needs//--/}: ${group[*]}"
 	status=0
 	# shellcheck disable=SC2086
-	"$RIG/l1.sh" $needs --guests "$guests" --out "$out" --timeout "$total" "${counts[@]}" \
+	"$RIG/l1.sh" $needs --guests "$guests" --out "$out" --timeout "$((total * 3))" "${counts[@]}" \
 		-- tests/rig/run-tests.sh "${items[@]}" </dev/null || status=$?
 	[ $status = 0 ] || echo "rig: the host ended with $status"
 	for t in "${group[@]}"; do

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/initrd.sh - builds the initial RAM disks of L1 and of guests.
 # Sourced after lib.sh.
 #
@@ -46,6 +47,7 @@ initrd_make()
 	for file; do
 		mkdir -p "$dir/$(dirname "${file%%=*}")"
 		cp "${file#*=}" "$dir/${file%%=*}"
+		chmod 755 "$dir/${file%%=*}"
 	done
 	(cd "$dir" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$out.tmp"
 	mv "$out.tmp" "$out"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/kernel.sh - Debian's stock kernels, unpacked into the cache.
 # Sourced after lib.sh and apt.sh.
 #
@@ -113,6 +114,7 @@ kernel_make()
 kernel_stock()
 {
 	local hash
-	hash=$(hash_of @"$RIG/kernel.sh")
+	hash=$(hash_of "$L1_MODULES" "$GUEST_MODULES" "$GUEST_MORE" \
+		"$(declare -f kernel_make kernel_modules kernel_take kernel_vmlinux)")
 	entry "kernel-$1-$2-$hash" kernel_make "$1" "$2"
 }

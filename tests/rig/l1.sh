@@ -20,6 +20,7 @@
 # COMMAND sees the machine's own files, read-only, with empty writable /tmp and /run, and
 # starts in the tree's top. It may write results to $RIG_OUT, a folder that exists under the
 # same path on both sides. NIDUS names the tree's ./nidus, GUESTS the folder of guest kernels.
+# RIG_SLOW is a whole number, 1 on an idle machine, for time limits inside.
 # Its output comes to standard output; L1's console goes to a log, whose end and path are
 # shown if L1 fails. Exit status: COMMAND's own; 124 after the timeout; 125 if L1 failed.
 
@@ -103,6 +104,8 @@ log=$out/.rig/console.log
 	echo "cd $(printf %q "$TREE")"
 	echo "export HOME=/tmp TMPDIR=/tmp LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	echo "export RIG_OUT=$(printf %q "$out") RIG_LEVEL=$level RIG_L1=1 GUESTS=/run/guests"
+	# how much slower than on an idle machine things go here: the boot of L1 tells
+	echo 'read -r up _ </proc/uptime; export RIG_SLOW=$((${up%.*} / 12 + 1))'
 	echo "export NIDUS=$(printf %q "${NIDUS:-$TREE/nidus}") TERM=${TERM:-dumb}"
 	for e in "${env[@]+"${env[@]}"}"; do
 		echo "export ${e%%=*}=$(printf %q "${e#*=}")"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/lib.sh - what every script of the rig shares: messages, the cache, locks.
 # Sourced by bash scripts; sets RIG (this folder), TREE (the tree's top) and CACHE.
 #

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/nest.sh - the kernel and the QEMU of level `nest`: from the seed folder, or built.
 # Sourced after lib.sh.
 #
@@ -16,7 +17,7 @@ nest_seed() # PATTERN: the seed's newest file of that name
 
 nest_kernel_make()
 {
-	local seed
+	local seed release
 	seed=$(nest_seed 'bzImage-*-rig')
 	if [ -n "$seed" ]; then
 		say "taking the rig's kernel from the seed"
@@ -34,7 +35,7 @@ nest_kernel_make()
 nest_kernel()
 {
 	local hash
-	hash=$(hash_of @"$RIG/build-kernel.sh" @"$RIG/kernel-common.config" @"$RIG/kernel-x86_64.config")
+	hash=$(hash_of "seed=${NIDUS_RIG_SEED:+yes}" @"$RIG/build-kernel.sh" @"$RIG/kernel-common.config" @"$RIG/kernel-x86_64.config")
 	entry "nest-kernel-$hash" nest_kernel_make
 }
 
@@ -54,6 +55,6 @@ nest_qemu_make()
 nest_qemu()
 {
 	local hash
-	hash=$(hash_of @"$RIG/build-qemu.sh" "$(cat "$RIG"/qemu-*.patch)")
+	hash=$(hash_of "seed=${NIDUS_RIG_SEED:+yes}" @"$RIG/build-qemu.sh" "$(cat "$RIG"/qemu-*.patch)")
 	entry "nest-qemu-$hash" nest_qemu_make
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/rig/qemu.sh - the distribution's QEMU (10 or newer) as L0, without installing it.
 # Sourced after lib.sh and apt.sh.
 #

@@ -5,7 +5,7 @@
 
 cd "$(dirname "$0")/../.." || exit 1
 for item; do
-	seconds=${item%%:*}
+	seconds=$((${item%%:*} * ${RIG_SLOW:-1}))
 	name=${item#*:}
 	timeout -k 5 "$seconds" "tests/system/$name.sh" >"$RIG_OUT/$name.tap" 2>&1 </dev/null
 	status=$?

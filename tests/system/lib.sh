@@ -50,6 +50,9 @@
 #   expect_stderr NAME REGEX                   a message of nidus matches (grep -E)
 #   expect_quiet NAME                          nidus printed nothing on stderr
 #
+# Bounds in SECONDS are for an idle machine; they are multiplied by RIG_SLOW, which l1.sh sets
+# from the time the host itself took to boot.
+#
 # Variables: VM_PID, VM_CONSOLE (file with the console = stdout), VM_STDERR, VM_STATUS. Only
 # one VM at a time is tracked; start more by hand with "$NIDUS" and wait for them yourself.
 
@@ -84,8 +87,8 @@ not_ok()
 	t_failed=$((t_failed + 1))
 	echo "not ok $t_count - $1"
 	[ -z "$VM_STATUS" ] || note "exit status: $VM_STATUS"
-	tail -n 5 "$VM_STDERR" | sed 's/^/# stderr: /'
-	tail -n 15 "$VM_CONSOLE" | tr -d '\r' | sed 's/^/# console: /'
+	tail -n 5 "$VM_STDERR" | awk '{ print "# stderr: " $0 }'
+	tail -n 15 "$VM_CONSOLE" | tr -d '\r' | awk '{ print "# console: " $0 }'
 }
 
 check()
@@ -129,7 +132,7 @@ t_now() { local up; read -r up _ </proc/uptime; up=${up%?}; echo "${up/./}"; }
 
 vm_expect()
 {
-	local end=$(($(t_now) + $2 * 10))
+	local end=$(($(t_now) + $2 * 10 * ${RIG_SLOW:-1}))
 	while ! grep -qF -- "$1" "$VM_CONSOLE"; do
 		if ! vm_running; then
 			grep -qF -- "$1" "$VM_CONSOLE" && return 0
@@ -146,7 +149,7 @@ vm_expect()
 
 vm_wait()
 {
-	local end=$(($(t_now) + $1 * 10)) late=""
+	local end=$(($(t_now) + $1 * 10 * ${RIG_SLOW:-1})) late=""
 	while vm_running; do
 		if [ "$(t_now)" -ge "$end" ]; then
 			note "nidus did not end within $1 s"
