@@ -18,7 +18,6 @@
 #define AML_SCOPE_OP 0x10
 #define AML_EXT_OP 0x5b
 #define AML_DEVICE_OP 0x82
-#define AML_PKG_LEN_BYTES 4
 
 void aml_init(struct aml *a)
 {
@@ -137,12 +136,12 @@ void aml_name_str(struct aml *a, const char *name, const char *str)
 	aml_bytes(a, str, (u32)strlen(str) + 1);
 }
 
-/* The length is known at the end only, so it is always written in the longest form, which every interpreter takes (section 20.2.4). */
+/* One byte kept for the length; aml_end() makes room where it needs more. */
 static u32 pkg_begin(struct aml *a)
 {
 	u32 pos = a->len;
 
-	aml_int(a, AML_PKG_LEN_BYTES, 0);
+	aml_int(a, 1, 0);
 	return pos;
 }
 
@@ -169,13 +168,23 @@ u32 aml_device_begin(struct aml *a, const char *name)
 	return pos;
 }
 
+/* The shortest form (section 20.2.4): one byte up to 63, else 12, 20 or 28 bits whose lowest four are in the first byte. */
 void aml_end(struct aml *a, u32 begin)
 {
-	u32 len = a->len - begin;
+	u32 body = a->len - begin - 1, len;
+	unsigned more = 0;
 
+	if (body + 1 > 0x3f)
+		more = body + 2 <= 0xfff ? 1 : body + 3 <= 0xfffff ? 2 : 3;
+	aml_int(a, more, 0);
 	if (a->err)
 		return;
-	a->data[begin] = (u8)((AML_PKG_LEN_BYTES - 1) << 6 | (len & 0xf));
-	put_le(a->data + begin + 1, 2, len >> 4 & 0xffff);
-	a->data[begin + 3] = (u8)(len >> 20);
+	memmove(a->data + begin + 1 + more, a->data + begin + 1, body);
+	len = body + 1 + more;
+	if (more) {
+		a->data[begin] = (u8)(more << 6 | (len & 0xf));
+		put_le(a->data + begin + 1, more, len >> 4);
+	} else {
+		a->data[begin] = (u8)len;
+	}
 }

@@ -41,6 +41,11 @@ static void test_name_int_each_size_shortest_encoding(void **state)
 
 static void test_device_in_scope_lengths_nest(void **state)
 {
+	static const u8 want[] = {
+		0x10, 0x14, '\\', '_', 'S', 'B', '_',	    /* Scope: 20 bytes from its length on */
+		0x5b, 0x82, 0x0c, 'D', 'E', 'V', '_',	    /* Device: 12 */
+		0x08, '_', 'H', '_', '_', 0x0d, 0x00,
+	};
 	struct aml a;
 	u32 scope, dev;
 
@@ -50,32 +55,41 @@ static void test_device_in_scope_lengths_nest(void **state)
 	aml_name_str(&a, "_H", "");
 	aml_end(&a, dev);
 	aml_end(&a, scope);
-	assert_int_equal(a.len, 10 + 10 + 7);
-	assert_int_equal(a.data[0], 0x10);
-	/* Lengths count from their own first byte to the end: low nibble in byte 0, the rest above. */
-	assert_int_equal((a.data[1] & 0xf) | a.data[2] << 4 | a.data[3] << 12, a.len - 1);
-	assert_int_equal(a.data[1] >> 6, 3);
-	assert_memory_equal(a.data + 5, "\\_SB_", 5);
-	assert_memory_equal(a.data + 10, "\x5b\x82", 2);
-	assert_int_equal((a.data[12] & 0xf) | a.data[13] << 4 | a.data[14] << 12, a.len - 12);
-	assert_memory_equal(a.data + 16, "DEV_", 4);
-	assert_memory_equal(a.data + 20, "\x08" "_H__" "\x0d", 7);
+	assert_int_equal(a.len, sizeof(want));
+	assert_memory_equal(a.data, want, sizeof(want));
 	aml_fini(&a);
 }
 
-static void test_end_long_body_length_exact(void **state)
+static void test_end_each_body_size_shortest_length(void **state)
 {
-	static const u8 zeros[4096];
-	struct aml a;
-	u32 scope;
+	static const struct {
+		u32 fill, len_bytes, first;
+	} rows[] = {
+		{ 58, 1, 0x3f },	    { 59, 2, 0x41 },	      { 4089, 2, 0x4f }, { 4090, 3, 0x81 },
+		{ 0xfffff - 7, 3, 0x8f }, { 0xfffff - 6, 4, 0xc1 }, { 1 << 21, 4, 0xc8 },
+	};
 
-	aml_init(&a);
-	scope = aml_scope_begin(&a, "_SB");
-	for (int i = 0; i < 300; i++)
-		aml_bytes(&a, zeros, sizeof(zeros));
-	aml_end(&a, scope);
-	assert_int_equal((u32)((a.data[1] & 0xf) | a.data[2] << 4 | a.data[3] << 12 | a.data[4] << 20), a.len - 1);
-	aml_fini(&a);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		u8 *body = malloc(rows[i].fill);
+		struct aml a;
+		u32 scope, len;
+
+		memset(body, 0xa5, rows[i].fill);
+		aml_init(&a);
+		scope = aml_scope_begin(&a, "_SB");
+		aml_bytes(&a, body, rows[i].fill);
+		aml_end(&a, scope);
+		assert_int_equal(a.len, 1 + rows[i].len_bytes + 4 + rows[i].fill);
+		assert_int_equal(a.data[1], rows[i].first);
+		len = a.data[1] & 0x3f;
+		if (rows[i].len_bytes > 1)
+			len = (a.data[1] & 0xf) | (u32)get_le(a.data + 2, rows[i].len_bytes - 1) << 4;
+		assert_int_equal(len, a.len - 1);
+		assert_memory_equal(a.data + 1 + rows[i].len_bytes, "_SB_", 4);
+		assert_memory_equal(a.data + 1 + rows[i].len_bytes + 4, body, rows[i].fill);
+		aml_fini(&a);
+		free(body);
+	}
 }
 
 static void test_finish_table_sums_to_zero(void **state)
@@ -105,7 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_name_int_each_size_shortest_encoding),
 		cmocka_unit_test(test_device_in_scope_lengths_nest),
-		cmocka_unit_test(test_end_long_body_length_exact),
+		cmocka_unit_test(test_end_each_body_size_shortest_length),
 		cmocka_unit_test(test_finish_table_sums_to_zero),
 	};
 
