@@ -69,7 +69,7 @@ static int check_ident(const struct boot_params *p, const u8 *head)
 	return 0;
 }
 
-/* Judges one PT_LOAD against the file, RAM and the segments before it. */
+/* Judges one PT_LOAD against the segments before it; whether all fit into RAM is asked at the end, so that the message names what all need. */
 static int add_load(const struct boot_params *p, struct elf *e, const struct segment *s)
 {
 	if (s->memsz == 0)
@@ -78,8 +78,6 @@ static int add_load(const struct boot_params *p, struct elf *e, const struct seg
 		return refuse(p, "damaged ELF: a segment has more bytes in the file than in memory");
 	if (s->gpa < X86_KERNEL_BASE || s->gpa > UINT32_MAX || s->memsz > UINT32_MAX)
 		return refuse(p, "ELF segment outside 1 MiB to 4 GiB of physical addresses");
-	if (s->gpa + s->memsz > boot_low_ram_end(p))
-		return boot_no_room(p, "--kernel", p->kernel, s->gpa + s->memsz);
 	for (unsigned i = 0; i < e->n_segs; i++) {
 		if (range_overlaps(s->gpa, s->memsz, e->seg[i].gpa, e->seg[i].memsz))
 			return refuse(p, "damaged ELF: segments overlap");
@@ -121,6 +119,8 @@ static int parse_phdrs(const struct boot_params *p, const u8 *head, struct elf *
 	}
 	if (!ret && e->n_segs == 0)
 		return refuse(p, "ELF file without anything to load");
+	if (!ret && e->end > boot_low_ram_end(p))
+		return boot_no_room(p, "--kernel", p->kernel, e->end);
 	return ret;
 }
 

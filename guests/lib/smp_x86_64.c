@@ -7,6 +7,7 @@
 #define ICR_STARTUP_ALL_OTHERS (0xc4600 | TRAMPOLINE >> 12)
 #define TICK_VEC 0xe0
 #define TICK_NS 1000000
+
 extern const char smp_trampoline[], smp_trampoline_end[];
 void cpu_start(void);
 void smp_entry(unsigned index);

@@ -2,6 +2,7 @@
 #include "guests/lib/virtio.h"
 
 #define CAP_VENDOR 0x09
+
 static struct vring rings;
 
 static u64 common_read(struct vdev *v, unsigned off, unsigned size)
