@@ -16,6 +16,7 @@ struct irq;
 struct mem;
 struct pci_fn;
 struct pci_host;
+struct vm_config;
 
 /* Things a guest's device asks of the machine. Any thread; returns at once. */
 enum machine_event {
@@ -37,6 +38,7 @@ struct dev_ctx {
 	/* The DMA space of a new function: identity, or through the vIOMMU. *viommu_on tells the device what to offer. */
 	int (*dma_for)(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma);
 	void *dma_arg;
+	unsigned cpus;          /* vCPUs: how many queues a device offers by default */
 };
 
 /* Fixed places on bus 0. */
@@ -50,8 +52,15 @@ struct dev_ctx {
 #define PVPANIC_VENDOR_CAP 0x40
 #define PVPANIC_STATUS_BYTE 0x44
 
+/*
+ * Each creates a device and plugs it into ctx->pci, which then owns it (pci_host_destroy() ends it). 0, or an exit status (config.h) after one
+ * log_error line; nothing is left then. ctx must outlive the device. Before the guest runs.
+ */
 int pvpanic_create(const struct dev_ctx *ctx) __must_check;
 int virtio_blk_create(const struct dev_ctx *ctx, const struct disk_cfg *cfg) __must_check;
 int virtio_rng_create(const struct dev_ctx *ctx) __must_check;
+
+/* Creates every device of c in the fixed order of devices.c: same place, same guest name at every start. Same result; what was made stays in ctx->pci. */
+int devices_create(const struct dev_ctx *ctx, const struct vm_config *c) __must_check;
 
 #endif

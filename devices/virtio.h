@@ -46,6 +46,7 @@ struct vq {
 	bool enabled;
 	iova_t desc, avail, used;
 	u16 next_avail, next_used;     /* free-running */
+	u16 avail_seen;                /* the driver's available index when it was last read */
 	u16 signalled_used;            /* EVENT_IDX: used index at the last interrupt decision */
 	u16 vector;                    /* MSI-X, 0xffff none */
 	struct event_src bell;         /* eventfd the guest's doorbell signals */
@@ -60,7 +61,7 @@ struct virtio_ops {
 	void (*start)(struct virtio_dev *d);
 	/* Work for queue q: take chains until vq_pop() says 0. Event thread. */
 	void (*notify)(struct virtio_dev *d, struct vq *q);
-	/* Stop and forget every request; may return before host I/O in flight has ended only if spans stay live until it has (completions are then dropped). */
+	/* Stop and forget every request. No host I/O touches guest memory any more when it returns, and no span is live. */
 	void (*reset)(struct virtio_dev *d);
 	void (*destroy)(struct virtio_dev *d);
 };
@@ -76,7 +77,9 @@ struct virtio_dev {
 	unsigned n_queues;
 	struct vq *q;
 	bool broken;                   /* DEVICE_NEEDS_RESET was set */
-	u32 generation;                /* of resets: completions from before one are dropped */
+	u32 generation;                /* counts resets */
+	unsigned cfg_len;
+	u16 window_cap;                /* config offset of the VIRTIO_PCI_CAP_PCI_CFG capability */
 };
 
 struct virtio_spec {
@@ -86,22 +89,42 @@ struct virtio_spec {
 	unsigned n_queues;
 	unsigned cfg_len;
 	u16 queue_size;                /* <= VIRTIO_QUEUE_SIZE */
+	bool viommu;                   /* asks ctx->dma_for() for a place behind the vIOMMU, and offers ACCESS_PLATFORM */
 };
 
-/* Builds the PCI function; the device then plugs d->fn. On failure nothing is left. */
+/*
+ * Builds the PCI function at the first free place on bus 0 from PCI_DEV_VIRTIO on, with its DMA space and doorbells; virtio_plug() then makes it
+ * visible and gives it to the PCI host, which calls ops->destroy. name must live as long as d. On failure nothing is left. 0 or -errno.
+ */
 int virtio_init(struct virtio_dev *d, const struct dev_ctx *ctx, const struct virtio_ops *ops, const struct virtio_spec *spec, const char *name) __must_check;
+int virtio_plug(struct virtio_dev *d) __must_check;
 void virtio_fini(struct virtio_dev *d);
+/* One log_error line for a failed virtio_init() or virtio_plug(), and the exit status for it. */
+int virtio_init_error(const char *name, int err);
+/* The virtio device that fn is, or NULL. */
+struct virtio_dev *virtio_from_fn(struct pci_fn *fn);
 
+/* Has ops->notify called for q soon, on the event thread: work was left over. fn.lock held. */
+void virtio_kick(struct vq *q);
+
+/* --- virtio_ring.c --- */
+/* What is wrong with the addresses and size that the driver gave, or NULL. */
+const char *vq_fault(const struct vq *q) __must_check;
 /* Takes the next request: 1 and *c filled, 0 none, -EPROTO the ring is malformed (device marked broken). */
 int vq_pop(struct vq *q, struct vq_chain *c) __must_check;
 /* Returns a request with the number of bytes written into its writable part. Any order. */
 void vq_push(struct vq *q, u16 head, u32 written);
 /* Interrupts the driver if it wants to know about what was pushed. */
 void vq_notify_driver(struct vq *q);
-/* Suppresses doorbells while the device polls the ring (on = false), and re-enables them; true if requests arrived meanwhile. */
+/*
+ * Suppresses doorbells while the device polls the ring (on = false: false), and re-enables them; true if requests arrived meanwhile or are
+ * left in the ring.
+ */
 bool vq_enable_bell(struct vq *q, bool on);
 
 void virtio_cfg_changed(struct virtio_dev *d); /* configuration change interrupt */
+/* Sets the bits in the ISR where MSI-X is off (configuration changes: always) and raises the vector; 0xffff is none. fn.lock held. */
+void virtio_raise(struct virtio_dev *d, u16 vector, u8 isr);
 /* Marks DEVICE_NEEDS_RESET, tells the driver, logs why (rate limited). */
 void virtio_broken(struct virtio_dev *d, const char *why);
 

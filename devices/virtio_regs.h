@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Constants of the virtio 1.2 specification: PCI transport and split ring. */
+#ifndef NIDUS_VIRTIO_REGS_H
+#define NIDUS_VIRTIO_REGS_H
+
+#define VIRTIO_PCI_VENDOR 0x1af4
+#define VIRTIO_PCI_DEVICE_BASE 0x1040 /* + device type, 4.1.2 */
+
+/* Vendor capabilities, 4.1.4 */
+#define VIRTIO_PCI_CAP_COMMON_CFG 1
+#define VIRTIO_PCI_CAP_NOTIFY_CFG 2
+#define VIRTIO_PCI_CAP_ISR_CFG 3
+#define VIRTIO_PCI_CAP_DEVICE_CFG 4
+#define VIRTIO_PCI_CAP_PCI_CFG 5
+#define VIRTIO_PCI_CAP_LEN 16         /* struct virtio_pci_cap */
+#define   VIRTIO_PCI_CAP_O_LEN 2
+#define   VIRTIO_PCI_CAP_O_TYPE 3
+#define   VIRTIO_PCI_CAP_O_BAR 4
+#define   VIRTIO_PCI_CAP_O_OFFSET 8
+#define   VIRTIO_PCI_CAP_O_LENGTH 12
+#define   VIRTIO_PCI_CAP_O_DATA 16    /* PCI_CFG: the window; NOTIFY: the multiplier */
+
+/* Common configuration, 4.1.4.3 */
+#define VIRTIO_PCI_COMMON_DFSELECT 0x00
+#define VIRTIO_PCI_COMMON_DF 0x04
+#define VIRTIO_PCI_COMMON_GFSELECT 0x08
+#define VIRTIO_PCI_COMMON_GF 0x0c
+#define VIRTIO_PCI_COMMON_CFG_VECTOR 0x10
+#define VIRTIO_PCI_COMMON_NUMQ 0x12
+#define VIRTIO_PCI_COMMON_STATUS 0x14
+#define VIRTIO_PCI_COMMON_CFGGENERATION 0x15
+#define VIRTIO_PCI_COMMON_Q_SELECT 0x16
+#define VIRTIO_PCI_COMMON_Q_SIZE 0x18
+#define VIRTIO_PCI_COMMON_Q_VECTOR 0x1a
+#define VIRTIO_PCI_COMMON_Q_ENABLE 0x1c
+#define VIRTIO_PCI_COMMON_Q_NOFF 0x1e
+#define VIRTIO_PCI_COMMON_Q_DESC 0x20
+#define VIRTIO_PCI_COMMON_Q_AVAIL 0x28
+#define VIRTIO_PCI_COMMON_Q_USED 0x30
+#define VIRTIO_PCI_COMMON_Q_NDATA 0x38
+#define VIRTIO_PCI_COMMON_Q_RESET 0x3a
+#define VIRTIO_PCI_COMMON_LEN 0x3c
+
+#define VIRTIO_MSI_NO_VECTOR 0xffff
+
+#define VIRTIO_ISR_QUEUE 1
+#define VIRTIO_ISR_CONFIG 2
+
+/* Device status, 2.1 */
+#define VIRTIO_STATUS_ACKNOWLEDGE 1
+#define VIRTIO_STATUS_DRIVER 2
+#define VIRTIO_STATUS_DRIVER_OK 4
+#define VIRTIO_STATUS_FEATURES_OK 8
+#define VIRTIO_STATUS_NEEDS_RESET 64
+#define VIRTIO_STATUS_FAILED 128
+
+/* Where nidus puts the parts in BAR 0: one page each, so that any of them could be mapped apart. */
+#define VIRTIO_BAR 0
+#define VIRTIO_BAR_COMMON 0x0000
+#define VIRTIO_BAR_ISR 0x1000
+#define VIRTIO_BAR_DEVICE 0x2000
+#define VIRTIO_BAR_NOTIFY 0x3000
+#define VIRTIO_BAR_MSIX 0x4000
+#define VIRTIO_BAR_PBA 0x5000
+#define VIRTIO_BAR_SIZE 0x8000
+#define VIRTIO_NOTIFY_STRIDE 4
+
+/* Split ring, 2.7 */
+#define VIRTQ_DESC_SIZE 16
+#define VIRTQ_DESC_F_NEXT 1
+#define VIRTQ_DESC_F_WRITE 2
+#define VIRTQ_DESC_F_INDIRECT 4
+#define VIRTQ_AVAIL_FLAGS 0
+#define   VIRTQ_AVAIL_F_NO_INTERRUPT 1
+#define VIRTQ_AVAIL_IDX 2
+#define VIRTQ_AVAIL_RING 4
+#define VIRTQ_USED_FLAGS 0
+#define   VIRTQ_USED_F_NO_NOTIFY 1
+#define VIRTQ_USED_IDX 2
+#define VIRTQ_USED_RING 4
+#define VIRTQ_USED_ELEM 8
+
+#endif
