@@ -81,6 +81,7 @@ SRCS := \
 	devices/virtio_ring.c \
 	devices/virtio_blk.c \
 	devices/blk_io.c \
+	devices/blk_image.c \
 	devices/virtio_rng.c \
 	devices/pvpanic.c \
 	devices/power_x86.c \
