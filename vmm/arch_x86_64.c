@@ -5,6 +5,7 @@
  * Reset: a vCPU cannot be made anew, so its state is saved when it is created and put back. MSRs are written back only where they have
  * changed: of the hundred that KVM lists a guest uses a few, and writing the others wakes parts of KVM that the guest never asked for.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -70,13 +71,29 @@ struct arch_vcpu {
 	struct kvm_msrs *msrs;
 };
 
+/* KVM leaves the name out, which a guest shows to its users. */
+static void fill_brand(struct kvm_cpuid2 *c)
+{
+	for (u32 leaf = 0x80000002; leaf <= 0x80000004; leaf++) {
+		struct kvm_cpuid_entry2 *x = cpuid_find(c->entries, c->nent, leaf, 0);
+
+		if (x && !(x->eax | x->ebx | x->ecx | x->edx))
+			(void)__get_cpuid(leaf, &x->eax, &x->ebx, &x->ecx, &x->edx);
+	}
+}
+
 static int read_cpuid(const struct kvm *k, struct arch_vm *a)
 {
+	int r;
+
 	a->cpuid = calloc(1, sizeof(*a->cpuid) + CPUID_MAX * sizeof(a->cpuid->entries[0]));
 	if (!a->cpuid)
 		return -ENOMEM;
 	a->cpuid->nent = CPUID_MAX;
-	return kvm_ioctl(k->fd, KVM_GET_SUPPORTED_CPUID, a->cpuid);
+	r = kvm_ioctl(k->fd, KVM_GET_SUPPORTED_CPUID, a->cpuid);
+	if (!r)
+		fill_brand(a->cpuid);
+	return r;
 }
 
 static int read_msr_list(const struct kvm *k, struct arch_vm *a)
@@ -162,6 +179,12 @@ u64 arch_vcpu_pc(int vcpu_fd)
 	return kvm_ioctl(vcpu_fd, KVM_GET_REGS, &r) == 0 ? r.rip : 0;
 }
 
+void arch_vcpu_was_paused(int vcpu_fd)
+{
+	/* Fails where the guest does not use kvm-clock: then there is nobody to tell. */
+	(void)kvm_ioctl_val(vcpu_fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static int set_cpuid(const struct arch_vm *vm, int fd, unsigned n, u32 apic_id)
 {
 	size_t bytes = sizeof(*vm->cpuid) + CPUID_MAX * sizeof(vm->cpuid->entries[0]);
@@ -181,12 +204,14 @@ static int set_cpuid(const struct arch_vm *vm, int fd, unsigned n, u32 apic_id)
 	return r;
 }
 
+union one_msr {
+	struct kvm_msrs m;
+	u8 room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+};
+
 static int set_msr(int fd, u32 index, u64 value)
 {
-	union {
-		struct kvm_msrs m;
-		u8 room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
-	} u = { 0 };
+	union one_msr u = { 0 };
 	int r;
 
 	u.m.nmsrs = 1;
@@ -196,6 +221,20 @@ static int set_msr(int fd, u32 index, u64 value)
 	if (r < 0)
 		return r;
 	return r == 1 ? 0 : -EIO;
+}
+
+/* KVM's own bits there say which performance features are absent: they stay. */
+static int enable_fast_strings(int fd)
+{
+	union one_msr u = { 0 };
+	int r;
+
+	u.m.nmsrs = 1;
+	u.m.entries[0].index = MSR_MISC_ENABLE;
+	r = kvm_ioctl(fd, KVM_GET_MSRS, &u.m);
+	if (r < 0)
+		return r;
+	return set_msr(fd, MSR_MISC_ENABLE, (r == 1 ? u.m.entries[0].data : 0) | MISC_ENABLE_FAST_STRING);
 }
 
 /*
@@ -271,7 +310,7 @@ int arch_vcpu_init(struct kvm *k, int vcpu_fd, unsigned n, u32 apic_id, struct a
 		goto fail;
 	r = set_cpuid(k->arch, vcpu_fd, n, apic_id);
 	if (!r)
-		r = set_msr(vcpu_fd, MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING);
+		r = enable_fast_strings(vcpu_fd);
 	/* No firmware will: without it a guest that honours MTRRs would run uncached. */
 	if (!r)
 		r = set_msr(vcpu_fd, MSR_MTRR_DEF_TYPE, MTRR_DEF_ENABLE | MTRR_TYPE_WB);

@@ -192,11 +192,13 @@ static bool wait_for_go(struct vcpu *v)
 		pthread_cond_wait(&s->go_on, &s->lock);
 	}
 	go = !s->quit;
-	v->idle = !go;
 	if (go) {
+		if (v->idle && v->has_run)
+			arch_vcpu_was_paused(v->fd);
 		v->run->immediate_exit = 0;
 		v->has_run = true;
 	}
+	v->idle = !go;
 	pthread_mutex_unlock(&s->lock);
 	return go;
 }
@@ -212,7 +214,10 @@ static void *thread_main(void *arg)
 {
 	struct vcpu *v = arg;
 	enum vcpu_stop why;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", v->index);
+	(void)pthread_setname_np(pthread_self(), name);
 	while (wait_for_go(v)) {
 		if (run_guest(v, &why))
 			continue;

@@ -80,6 +80,8 @@ int arch_vcpu_init(struct kvm *k, int vcpu_fd, unsigned n, u32 apic_id, struct a
 void arch_vcpu_fini(struct arch_vcpu *a);
 /* Back to the created state, if it has run since; then the registers of entry. entry NULL: an AP, waits for INIT and SIPI. 0 or -errno. */
 int arch_vcpu_reset(struct kvm *k, int vcpu_fd, const struct arch_vcpu *a, bool has_run, const struct boot_entry *entry) __must_check;
+/* Tells the guest's watchdogs that the time it missed was the host's doing. Between a pause and the next run. */
+void arch_vcpu_was_paused(int vcpu_fd);
 /* Address of the next instruction, for messages; 0 if it cannot be told. */
 u64 arch_vcpu_pc(int vcpu_fd);
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// wrap: ioctl
 #include "tests/unit/unit.h"
 
 #include <linux/kvm.h>
+#include <stdarg.h>
+#include <sys/mman.h>
 
 #include "devices/ioapic.h"
+#include "vmm/config.h"
 #include "vmm/vcpu.h"
 
 /* What a port or a register saw, in order. */
@@ -192,6 +196,99 @@ static void test_vcpu_exits_that_end_it_say_why(void **state)
 	}
 }
 
+/* A host whose nth call fails; 0: none does. */
+static unsigned calls, failing;
+static unsigned long created[64], n_created;
+
+int __wrap_ioctl(int fd, unsigned long req, ...);
+
+int __wrap_ioctl(int fd, unsigned long req, ...)
+{
+	va_list ap;
+	void *arg;
+	int mem;
+
+	va_start(ap, req);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (++calls == failing) {
+		errno = EMFILE;
+		return -1;
+	}
+	switch (req) {
+	case KVM_CHECK_EXTENSION:
+		return 64;
+	case KVM_GET_SUPPORTED_CPUID:
+	case KVM_GET_MSR_INDEX_LIST:
+		*(u32 *)arg = 0;
+		return 0;
+	case KVM_SET_MSRS:
+		return 1;
+	case KVM_CREATE_VCPU:
+		mem = memfd_create("run", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(mem, 8192), 0);
+		created[n_created++] = (unsigned long)arg;
+		return mem;
+	default:
+		return 0;
+	}
+}
+
+static unsigned open_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		int copy = dup(fd);
+
+		n += copy >= 0;
+		close(copy);
+	}
+	return n;
+}
+
+static void test_vcpus_create_any_failing_call_leaves_nothing(void **state)
+{
+	static const u32 ids[] = { 0, 2, 5 };
+	struct kvm k = { .fd = -1, .vm_fd = -1, .run_size = 8192 };
+	struct vcpu_env env = { .kvm = &k, .apic_ids = ids };
+	unsigned before, total;
+	struct vcpus *v = NULL;
+
+	failing = 0;
+	assert_int_equal(arch_vm_init(&k), 0);
+	before = open_fds();
+	n_created = 0;
+	calls = 0;
+	assert_int_equal(vcpus_create(&env, 3, &v), 0);
+	total = calls;
+	assert_int_equal(n_created, 3);
+	assert_int_equal(created[2], 5);
+	assert_int_equal(vcpus_exits(v), 0);
+	vcpus_pause(v);
+	vcpus_destroy(v);
+	assert_int_equal(open_fds(), before);
+	/* The first asks how many vCPUs KVM allows; nested state may be absent, the last call of each vCPU. */
+	for (unsigned i = 1; i < total; i++) {
+		int r;
+
+		n_created = 0;
+		calls = 0;
+		failing = i;
+		v = NULL;
+		r = vcpus_create(&env, 3, &v);
+		assert_true(r == EXIT_HOST || r == 0);
+		if (r == 0)
+			vcpus_destroy(v);
+		else
+			assert_null(v);
+		assert_int_equal(open_fds(), before);
+	}
+	failing = 0;
+	assert_int_equal(vcpus_create(&env, 65, &v), EXIT_HOST);
+	arch_vm_fini(&k);
+}
+
 static void test_vcpu_exits_that_need_nothing_go_on(void **state)
 {
 	static const u32 reason[] = { KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_IOAPIC_EOI };
@@ -214,6 +311,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vcpu_mmio_length_beyond_the_buffer_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_end_it_say_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_need_nothing_go_on, setup, teardown),
+		cmocka_unit_test(test_vcpus_create_any_failing_call_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
