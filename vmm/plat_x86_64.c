@@ -76,7 +76,7 @@ int plat_x86_64_acpi(const struct plat *p, const struct vm_config *c, struct pci
 		.cpus = c->cpus,
 		.apic_ids = p->apic_ids,
 		.pci = pci,
-		.uart = !c->console.hvc,
+		.uart = !c->console.hvc && c->console.kind != CONSOLE_OFF,
 		.iommu = p->iommu,
 	};
 

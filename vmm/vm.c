@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a VM. vm_create() is the start-up list, in this order:
+ *   1. signals, so that an early SIGTERM ends in order
+ *   2. the files named by the user (exit 65 before anything is asked of the host)
+ *   3. KVM, the platform's address map, RAM
+ *   4. buses, interrupts, PCI host, the architecture's own devices, then the configured ones
+ *   5. PCI resources, firmware tables and kernel, vCPUs
+ * vm_destroy() is its mirror and takes a VM in any state of completion.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "vmm/log.h"
+#include "vmm/vm.h"
+#include "vmm/vm_priv.h"
+
+
+static void end(struct vm *vm, int status, const char *reason)
+{
+	if (vm->ended)
+		return;
+	vm->ended = true;
+	vm->status = status;
+	vm->reason = reason;
+	event_stop(vm->ev);
+}
+
+/* --- what the guest asks of the machine --- */
+
+struct request {
+	struct vm *vm;
+	enum machine_event e;
+	u32 code;
+};
+
+static void restart(struct vm *vm)
+{
+	struct boot_entry entry;
+	int err;
+
+	log_info("the guest reboots");
+	vcpus_pause(vm->vcpus);
+	pci_host_reset(vm->pci);
+	machine_reset(vm);
+	/* A guest finds the same RAM as at its first start: nothing of the last one. */
+	err = mem_clear(vm->mem) ? EXIT_INTERNAL : machine_load(vm, &entry);
+	if (!err && vcpus_reset(vm->vcpus, &entry) < 0) {
+		log_error("the vCPUs cannot be reset");
+		err = EXIT_INTERNAL;
+	}
+	if (err)
+		end(vm, err, "reset failed");
+	else
+		vcpus_resume(vm->vcpus);
+}
+
+static void on_request(void *arg)
+{
+	struct request r = *(struct request *)arg;
+	struct vm *vm = r.vm;
+
+	free(arg);
+	if (vm->ended)
+		return;
+	switch (r.e) {
+	case MACHINE_POWEROFF:
+		end(vm, (int)vm->guest_code, "poweroff");
+		break;
+	case MACHINE_RESET:
+		if (r.code)
+			end(vm, EXIT_PANIC, "panic");
+		else if (vm->stopping)
+			end(vm, EXIT_STOPPED, "stopped");
+		else if (vm->cfg->reboot_reset)
+			restart(vm);
+		else
+			end(vm, vm->guest_code ? (int)vm->guest_code : EXIT_REBOOT, "reboot");
+		break;
+	case MACHINE_PANIC:
+		end(vm, EXIT_PANIC, "panic");
+		break;
+	case MACHINE_EXIT_CODE:
+		vm->guest_code = r.code;
+		break;
+	case MACHINE_FAILED:
+		end(vm, EXIT_INTERNAL, "internal error");
+		break;
+	}
+}
+
+static void machine_request(void *arg, enum machine_event e, u32 code)
+{
+	struct vm *vm = arg;
+	struct request *r = malloc(sizeof(*r));
+
+	if (r) {
+		*r = (struct request){ .vm = vm, .e = e, .code = code };
+		if (event_call(vm->ev, on_request, r) == 0)
+			return;
+		free(r);
+	}
+	/* Without memory for the message the end is all that can still be told. */
+	event_stop(vm->ev);
+}
+
+static void vcpu_stopped(void *arg, unsigned index, enum vcpu_stop why)
+{
+	if (why == VCPU_STOP_INTERNAL)
+		machine_request(arg, MACHINE_FAILED, 0);
+	else if (why == VCPU_STOP_SHUTDOWN)
+		machine_request(arg, MACHINE_PANIC, 0);
+	else
+		machine_request(arg, MACHINE_RESET, 0);
+}
+
+/* --- what the user asks --- */
+
+static void quit(void *arg)
+{
+	end(arg, EXIT_STOPPED, "stopped");
+}
+
+static void grace_over(void *arg)
+{
+	end(arg, EXIT_STOPPED, "stopped");
+}
+
+static void on_signal(void *arg, u32 events)
+{
+	struct vm *vm = arg;
+	struct signalfd_siginfo si;
+
+	while (read(vm->signals.fd, &si, sizeof(si)) == sizeof(si)) {
+		vm->stopping = true;
+		if (vm->stop_signals++) {
+			end(vm, EXIT_STOPPED, "stopped");
+			return;
+		}
+		machine_power_button(vm);
+		event_timer_set(&vm->grace, vm->cfg->grace_s ? vm->cfg->grace_s * 1000000000ULL : 1, 0);
+	}
+}
+
+/* --- start-up list --- */
+
+static int host_error(const char *what, int err)
+{
+	if (err == -EMFILE || err == -ENFILE)
+		log_error("%s: no file descriptor left: raise the limit (ulimit -n, LimitNOFILE=)", what);
+	else
+		log_error("%s: %s", what, strerror(-err));
+	return EXIT_HOST;
+}
+
+static int create_events(struct vm *vm)
+{
+	sigset_t set;
+	int fd, err = event_create(&vm->ev);
+
+	if (err)
+		return host_error("event loop", err);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Blocked here, so in every thread made later: they arrive by the descriptor only. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return host_error("signalfd", -errno);
+	err = event_add(vm->ev, &vm->signals, fd, EPOLLIN, on_signal, vm);
+	if (err) {
+		close(fd);
+		return host_error("signalfd", err);
+	}
+	err = event_timer_init(vm->ev, &vm->grace, grace_over, vm);
+	return err ? host_error("timer", err) : 0;
+}
+
+static int open_files(struct vm *vm)
+{
+	const struct vm_config *c = vm->cfg;
+	int status = boot_open("--kernel", c->kernel.path, c->kernel.fd, &vm->kernel);
+
+	if (!status && (c->initrd.path || c->initrd.fd >= 0))
+		status = boot_open("--initrd", c->initrd.path, c->initrd.fd, &vm->initrd);
+	if (!status && config_cmdline(c, &vm->cmdline))
+		status = host_error("--cmdline", -ENOMEM);
+	return status;
+}
+
+static int create_memory(struct vm *vm)
+{
+	const struct vm_config *c = vm->cfg;
+	int err = plat_x86_64_init(c, vm->kvm.phys_bits, &vm->plat);
+
+	if (err) {
+		log_error("--memory: this host addresses %u bits, not enough for %llu MiB and the PCI windows: give less", vm->kvm.phys_bits,
+			  (unsigned long long)(c->mem_bytes >> 20));
+		return EXIT_HOST;
+	}
+	err = mem_create(vm->plat.ram, vm->plat.n_ram, c->hugepages, &vm->mem);
+	if (err == -ENOMEM && c->hugepages)
+		log_error("--memory: the host has not enough free 2 MiB huge pages: raise vm.nr_hugepages, or leave hugepages=on out");
+	else if (err == -ENOMEM)
+		log_error("--memory: the host refuses %llu MiB of address space (RLIMIT_AS, vm.overcommit_memory): give less",
+			  (unsigned long long)(c->mem_bytes >> 20));
+	else if (err)
+		return host_error("--memory", err);
+	if (err)
+		return EXIT_HOST;
+	err = kvm_add_ram(&vm->kvm, vm->mem);
+	return err ? host_error("KVM memory slots", err) : 0;
+}
+
+static int identity_dma(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma)
+{
+	struct vm *vm = ctx->dma_arg;
+
+	*dma = &vm->identity;
+	return 0;
+}
+
+static int create_platform(struct vm *vm)
+{
+	int err = bus_init(&vm->mmio, "mmio");
+
+	if (!err) {
+		vm->have_mmio = true;
+		vm->mmio.hooks = &kvm_mmio_hooks;
+		vm->mmio.hook_ctx = &vm->kvm;
+		err = irq_create(&kvm_irq_backend, &vm->kvm, &vm->irq);
+	}
+	if (!err)
+		err = pci_host_create(&vm->mmio, vm->irq, &vm->plat.pci, &vm->pci);
+	if (err)
+		return host_error("platform", err);
+	dma_identity_init(&vm->identity, vm->mem);
+	vm->ctx = (struct dev_ctx){
+		.mmio = &vm->mmio,
+		.pci = vm->pci,
+		.irq = vm->irq,
+		.ev = vm->ev,
+		.mem = vm->mem,
+		.cpus = vm->cfg->cpus,
+		.machine = machine_request,
+		.machine_arg = vm,
+		.dma_for = identity_dma,
+		.dma_arg = vm,
+	};
+	return 0;
+}
+
+static int create_vcpus(struct vm *vm)
+{
+	struct vcpu_env env = {
+		.kvm = &vm->kvm,
+		.mmio = &vm->mmio,
+		.pio = vm->have_pio ? &vm->pio : NULL,
+		.ioapic = vm->ioapic,
+		.stopped = vcpu_stopped,
+		.arg = vm,
+		.apic_ids = vm->plat.apic_ids,
+	};
+	struct boot_entry entry;
+	int status = machine_load(vm, &entry);
+
+	if (status)
+		return status;
+	report_phase(vm->report, REPORT_LOADED);
+	status = vcpus_create(&env, vm->cfg->cpus, &vm->vcpus);
+	if (status)
+		return status;
+	status = vcpus_reset(vm->vcpus, &entry);
+	return status ? host_error("vCPU registers", status) : 0;
+}
+
+static int vm_create(struct vm *vm)
+{
+	const struct vm_config *c = vm->cfg;
+	const struct console_user user = { .quit = quit, .arg = vm };
+	int status = create_events(vm);
+
+	if (!status)
+		status = open_files(vm);
+	if (!status)
+		status = kvm_create(&vm->kvm, "/dev/kvm", c->kvm_fd);
+	if (status)
+		return status;
+	vm->have_kvm = true;
+	report_phase(vm->report, REPORT_KVM);
+	status = create_memory(vm);
+	if (status)
+		return status;
+	report_phase(vm->report, REPORT_RAM);
+	status = create_platform(vm);
+	if (!status)
+		status = console_create(vm->ev, &c->console, &user, &vm->console);
+	if (!status)
+		status = machine_create(vm);
+	if (!status)
+		status = devices_create(&vm->ctx, c);
+	if (!status && pci_assign(vm->pci))
+		status = EXIT_HOST;
+	return status ? status : create_vcpus(vm);
+}
+
+static void vm_destroy(struct vm *vm)
+{
+	vcpus_destroy(vm->vcpus);
+	if (vm->console)
+		console_destroy(vm->console);
+	pci_host_destroy(vm->pci);
+	machine_destroy(vm);
+	irq_destroy(vm->irq);
+	if (vm->have_mmio)
+		bus_fini(&vm->mmio);
+	if (vm->have_kvm)
+		kvm_destroy(&vm->kvm);
+	mem_destroy(vm->mem);
+	free(vm->cmdline);
+	boot_close(&vm->initrd);
+	boot_close(&vm->kernel);
+	event_timer_fini(&vm->grace);
+	if (vm->signals.ev) {
+		event_del(&vm->signals);
+		close(vm->signals.fd);
+	}
+	event_destroy(vm->ev);
+}
+
+/* --ready-fd: one line, so that a script need not poll. */
+static void say_ready(const struct vm *vm)
+{
+	char line[96];
+	int n;
+
+	if (vm->cfg->ready_fd < 0)
+		return;
+	n = snprintf(line, sizeof(line), "{\"event\":\"running\",\"pid\":%ld}\n", (long)getpid());
+	if (write(vm->cfg->ready_fd, line, (size_t)n) != n)
+		log_warn("--ready-fd %d: %s", vm->cfg->ready_fd, strerror(errno));
+	close(vm->cfg->ready_fd);
+}
+
+static int vm_serve(struct vm *vm)
+{
+	int err;
+
+	report_phase(vm->report, REPORT_FIRST_RUN);
+	err = vcpus_start(vm->vcpus);
+	if (err)
+		return host_error("vCPU threads", err);
+	say_ready(vm);
+	err = event_run(vm->ev);
+	if (err)
+		return host_error("event loop", err);
+	if (!vm->ended) {
+		log_error("out of memory while stopping");
+		vm->status = EXIT_INTERNAL;
+		vm->reason = "internal error";
+	}
+	vcpus_pause(vm->vcpus);
+	return vm->status;
+}
+
+int vm_run(const struct vm_config *c)
+{
+	struct vm vm = { .cfg = c, .reason = "start-up failed", .kernel.fd = -1, .initrd.fd = -1 };
+	sigset_t old;
+	int status;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &old);
+	if (c->report && report_create(c->start_ns, &vm.report))
+		return host_error("--report", -ENOMEM);
+	status = vm_create(&vm);
+	if (!status)
+		status = vm_serve(&vm);
+	report_phase(vm.report, REPORT_END);
+	if (c->report) {
+		struct report_end e = { .reason = vm.reason, .exit_code = status };
+		int err;
+
+		e.exits = vm.vcpus ? vcpus_exits(vm.vcpus) : 0;
+		e.ram_bytes = vm.mem ? mem_total_bytes(vm.mem) : 0;
+		err = report_write(vm.report, c->report, &e);
+		if (err) {
+			log_error("--report %s: %s", c->report, strerror(-err));
+			status = status ? status : EXIT_NOINPUT;
+		}
+	}
+	vm_destroy(&vm);
+	report_destroy(vm.report);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return status;
+}
