@@ -96,7 +96,7 @@ SRCS := \
 	devices/viommu/vtd_fault.c \
 	devices/viommu/vtd_decode.c \
 	devices/testdev.c
-SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c vmm/machine_x86_64.c
+SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c vmm/check_x86_64.c vmm/machine_x86_64.c
 SRCS_arm64 :=
 
 # Until all files of step 1 have landed, a listed file that is absent is left out.
