@@ -24,7 +24,7 @@ static void save(u16 bdf)
 static void restore(u16 bdf)
 {
 	pci_write(bdf, 4, 2, 0);
-	for (unsigned i = 4; i < 16; i++)
+	for (unsigned i = 3; i < 16; i++)
 		pci_write(bdf, 4 * i, 4, saved[bdf][i]);
 	pci_write(bdf, 4, 2, saved[bdf][1]);
 	if (pci_cap(bdf, MSIX_CAP, 0))

@@ -26,10 +26,10 @@ static void transfer(struct vdev *v, bool write)
 
 	header.type = write;
 	status = 0xff;
+	virtio_set_up(v, 0);
 	d[0] = (struct vdesc){ (u64)&header, sizeof(header), VD_NEXT, 1 };
 	d[1] = (struct vdesc){ (u64)sector, 512, VD_NEXT | (write ? 0 : VD_WRITE), 2 };
 	d[2] = (struct vdesc){ (u64)&status, 1, VD_WRITE, 0 };
-	virtio_set_up(v, 0);
 	virtio_start(v);
 	virtio_kick(v, 0);
 	CHECK(virtio_wait(v, 1) && status == 0, "disk: status %u", status);

@@ -7,6 +7,7 @@
 
 #define CAP_VENDOR 0x09
 #define CAP_PCI_CFG 5
+#define RAM_END MiB(64)
 #define CANARY 0x1badb002feedf00dULL
 
 static struct {
@@ -18,8 +19,8 @@ static struct {
 static struct vdesc indirect[RING_MAX] __attribute__((aligned(16)));
 
 static const u64 bad_addresses[] = {
-	0, 0x472, 0x9ffff, 0xa0000, 0xfffff000, X86_LOW_RAM_END - 8, X86_LOW_RAM_END, X86_PCI32_BASE, X86_ECAM_BASE, X86_VIOMMU_BASE, X86_IOAPIC_BASE, X86_LAPIC_BASE,
-	0xffffffff, GiB(4) - 1, GiB(4), BIT(36), BIT(40) - 8, BIT(52), BIT(63), BIT(63) - 1, ~0ULL, ~0ULL - 7, ~0ULL - 4095,
+	0, 0x9ffff, RAM_END - 8, RAM_END, X86_LOW_RAM_END - 8, X86_PCI32_BASE, X86_ECAM_BASE, X86_IOAPIC_BASE, X86_LAPIC_BASE,
+	GiB(4) - 1, GiB(4), BIT(52), BIT(63) - 1, BIT(63), ~0ULL, ~0ULL - 4095,
 };
 
 #define BUF ((u64)target.page)
@@ -86,6 +87,9 @@ static void attack_chain(struct vdev *v, const struct attack *a, u64 features)
 	for (unsigned i = 0; i < 3; i++) {
 		v->ring->desc[i] = a->d[i];
 		v->ring->desc[i].addr = a->indirect && i == 0 ? (u64)indirect : BUF + 64 * i;
+		/* A device may fill as much of a buffer as it likes: from RAM's last page on, that is nobody's harm. */
+		if (a->d[i].len > PAGE && (a->d[i].flags & VD_WRITE))
+			v->ring->desc[i].addr = RAM_END - PAGE;
 	}
 	memset(indirect, 0, sizeof(indirect));
 	for (unsigned i = 0; i < 2; i++) {
@@ -101,7 +105,7 @@ static void attack_chain(struct vdev *v, const struct attack *a, u64 features)
 /* A bad address as data, as indirect table, and as each part of the ring. */
 static void attack_address(struct vdev *v, u64 bad)
 {
-	static const u16 flags[] = { 0, VD_WRITE, VD_INDIRECT, VD_NEXT };
+	static const u16 flags[] = { VD_NEXT, VD_WRITE, VD_INDIRECT };
 	u64 desc = (u64)v->ring->desc, avail = (u64)&v->ring->avail, used = (u64)&v->ring->used;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -115,11 +119,11 @@ static void attack_address(struct vdev *v, u64 bad)
 		virtio_kick(v, 0);
 		linger(v, "bad address in a descriptor");
 	}
-	for (unsigned part = 0; part < 4; part++) {
-		if (part >= 2 && bad < X86_PCI32_BASE)
+	for (unsigned part = 0; part < 3; part++) {
+		if (part == 2 && bad < X86_PCI32_BASE)
 			continue;
 		virtio_set_up(v, 0);
-		virtio_queue(v, RING_MAX, part == 0 || part == 3 ? bad : desc, part == 1 || part == 3 ? bad : avail, part >= 2 ? bad : used);
+		virtio_queue(v, RING_MAX, part == 0 ? bad : desc, part == 1 ? bad : avail, part == 2 ? bad : used);
 		v->ring->desc[0] = (struct vdesc){ BUF, 16, VD_WRITE, 0 };
 		virtio_start(v);
 		virtio_kick(v, 0);
