@@ -60,6 +60,7 @@ SRCS := \
 	vmm/config.c \
 	vmm/options.c \
 	vmm/show.c \
+	vmm/offline_x86_64.c \
 	vmm/check.c \
 	vmm/report.c \
 	vmm/console.c \

@@ -64,13 +64,12 @@
 /* The first failure sticks: later steps do nothing, acpi_build_x86() reports it. */
 struct builder {
 	struct acpi_tables t;
-	gpa_t base;
 	int err;
 };
 
 static gpa_t table_addr(const struct builder *b, unsigned i)
 {
-	return b->base + b->t.offset[i];
+	return b->t.base + b->t.offset[i];
 }
 
 /* Takes data over, also on failure. Returns the table's index. */
@@ -303,7 +302,7 @@ static void fill_rsdp(u8 *r, gpa_t xsdt)
 int acpi_build_x86(const struct acpi_x86 *x, gpa_t base, u64 len, struct acpi_tables *out)
 {
 	static const u8 rsdp[RSDP_LEN];
-	struct builder b = { .base = base };
+	struct builder b = { .t.base = base };
 	unsigned dsdt, first, xsdt;
 
 	add_copy(&b, "rsdp", rsdp, RSDP_LEN);

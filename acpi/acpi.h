@@ -24,6 +24,7 @@ struct acpi_tables {
 	unsigned n;
 	u32 offset[ACPI_MAX_TABLES]; /* of each table from base; 16-byte aligned */
 	u32 total;                   /* bytes from base */
+	gpa_t base;
 };
 
 /* A unit's table (DMAR, IVRS, IORT), built by acpi/iommu.c from what plat says; NULL/0: none. */

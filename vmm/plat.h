@@ -27,6 +27,9 @@ struct plat {
 /* phys_bits: physical address width of CPU and host together (36..52). -EINVAL if RAM of mem_bytes and the windows do not fit. */
 int plat_x86_64_init(const struct vm_config *c, unsigned phys_bits, struct plat *p) __must_check;
 
+/* COM1 exists: the console is neither off nor virtio-console. */
+bool plat_x86_64_has_uart(const struct vm_config *c);
+
 /* The memory map for the guest (E820): RAM minus the ACPI area, reserved ECAM and so on. Returns the number of entries. */
 unsigned plat_x86_64_regions(const struct plat *p, struct boot_region *out, unsigned max);
 

@@ -70,13 +70,18 @@ unsigned plat_x86_64_regions(const struct plat *p, struct boot_region *out, unsi
 	return n;
 }
 
+bool plat_x86_64_has_uart(const struct vm_config *c)
+{
+	return c->console.kind != CONSOLE_OFF && !c->console.hvc;
+}
+
 int plat_x86_64_acpi(const struct plat *p, const struct vm_config *c, struct pci_host *pci, struct acpi_tables *out)
 {
 	const struct acpi_x86 x = {
 		.cpus = c->cpus,
 		.apic_ids = p->apic_ids,
 		.pci = pci,
-		.uart = !c->console.hvc && c->console.kind != CONSOLE_OFF,
+		.uart = plat_x86_64_has_uart(c),
 		.iommu = p->iommu,
 	};
 

@@ -108,19 +108,30 @@ static void test_regions_short_array_is_not_overrun(void **state)
 	assert_int_equal(r[2].len, 0);
 }
 
-static void test_acpi_console_hvc_has_no_spcr(void **state)
+static void test_acpi_each_console_spcr_with_com1_only(void **state)
 {
-	struct vm_config c = { .mem_bytes = MiB(64), .cpus = 4 };
-	struct acpi_tables t;
+	static const struct {
+		struct console_cfg console;
+		bool uart;
+	} rows[] = {
+		{ { .kind = CONSOLE_STDIO }, true },
+		{ { .kind = CONSOLE_FILE }, true },
+		{ { .kind = CONSOLE_PTY }, true },
+		{ { .kind = CONSOLE_OFF }, false },
+		{ { .kind = CONSOLE_STDIO, .hvc = true }, false },
+	};
 
-	assert_int_equal(plat_x86_64_init(&c, 46, &plat), 0);
-	assert_int_equal(plat_x86_64_acpi(&plat, &c, NULL, &t), 0);
-	assert_true(acpi_find(&t, "spcr") > 0);
-	acpi_free(&t);
-	c.console.hvc = true;
-	assert_int_equal(plat_x86_64_acpi(&plat, &c, NULL, &t), 0);
-	assert_int_equal(acpi_find(&t, "spcr"), -1);
-	acpi_free(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_config c = { .mem_bytes = MiB(64), .cpus = 4, .console = rows[i].console };
+		struct acpi_tables t;
+
+		assert_int_equal(plat_x86_64_init(&c, 46, &plat), 0);
+		assert_int_equal(plat_x86_64_has_uart(&c), rows[i].uart);
+		assert_int_equal(plat_x86_64_acpi(&plat, &c, NULL, &t), 0);
+		assert_int_equal(acpi_find(&t, "spcr") > 0, rows[i].uart);
+		assert_int_equal(t.base, X86_ACPI_BASE);
+		acpi_free(&t);
+	}
 }
 
 static void test_init_cpus_apic_ids_and_intx_lines_in_order(void **state)
@@ -140,7 +151,7 @@ int main(void)
 		cmocka_unit_test(test_init_impossible_size_is_refused),
 		cmocka_unit_test(test_regions_any_size_ascending_disjoint_and_complete),
 		cmocka_unit_test(test_regions_short_array_is_not_overrun),
-		cmocka_unit_test(test_acpi_console_hvc_has_no_spcr),
+		cmocka_unit_test(test_acpi_each_console_spcr_with_com1_only),
 		cmocka_unit_test(test_init_cpus_apic_ids_and_intx_lines_in_order),
 	};
 
