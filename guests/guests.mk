@@ -1,10 +1,10 @@
 # Bare-metal guests: guests/NAME.c with guests/lib becomes $(BUILD)/guests/NAME, an ELF file with a PVH note. Included by the Makefile.
-GUESTS := $(sort $(wildcard guests/*.c))
+GUESTS := $(if $(wildcard guests/lib/start_$(ARCH).S),$(sort $(wildcard guests/*.c)))
 GUEST_BINS := $(GUESTS:%.c=$(BUILD)/%)
 GUEST_LIB := $(addprefix $(BUILD)/guests/lib/,$(addsuffix .o,boot print pci virtio virtio_abuse cpu_$(ARCH) smp_$(ARCH) start_$(ARCH)))
 
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Wmissing-prototypes -ffreestanding -fno-pic -fno-pie \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none -fno-common -fno-tree-loop-distribute-patterns \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none -fno-common \
 	-mno-red-zone -mgeneral-regs-only -mcmodel=small -I. $(if $(WERROR),-Werror)
 
 $(BUILD)/guests/%.o: guests/%.c
@@ -18,7 +18,7 @@ $(BUILD)/guests/lib/%.o: guests/lib/%.S
 $(GUEST_BINS): $(BUILD)/guests/%: $(BUILD)/guests/%.o $(GUEST_LIB) guests/lib/$(ARCH).ld
 	@echo "  GUEST   $*"
 	@echo 'const char guest_name[] = "$*";' > $@.name.c
-	$(Q)$(CC) $(GUEST_CFLAGS) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/$(ARCH).ld -o $@ $@.name.c $< $(GUEST_LIB)
+	$(Q)$(CC) $(GUEST_CFLAGS) -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/$(ARCH).ld -o $@ $@.name.c $< $(GUEST_LIB)
 
 guests: $(GUEST_BINS)
 
@@ -27,3 +27,5 @@ guests: $(GUEST_BINS)
 .SECONDARY: $(GUEST_BINS:=.o) $(GUEST_LIB)
 .PHONY: guests
 check-kvm: guests
+check-kvm: export BUILD := $(BUILD)
+check-kvm: export NIDUS := ./$(BIN)
