@@ -95,12 +95,14 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 [ -n "$out" ] || { out=$work/out; }
-mkdir -p "$out/.rig"
+mkdir -p "$out/.rig" "$CACHE/log"
+find "$CACHE/log" -type f -mtime +7 -delete
 out=$(cd "$out" && pwd -P)
 rm -f "$out/.rig/status"
 log=$out/.rig/console.log
 
 {
+	echo ": >$(printf %q "$out/.rig/started")"
 	echo "cd $(printf %q "$TREE")"
 	echo "export HOME=/tmp TMPDIR=/tmp LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	echo "export RIG_OUT=$(printf %q "$out") RIG_LEVEL=$level RIG_L1=1 GUESTS=/run/guests"
@@ -147,10 +149,10 @@ else
 fi
 
 set -- -L "$dist/share" -accel tcg,thread=multi -M "$machine" -cpu EPYC,+svm,+npt \
-	-smp "$smp" -m "$mem" -nodefaults -no-user-config -display none ${RIG_MONITOR:--monitor none} \
+	-smp "$smp" -m "$mem" -nodefaults -no-user-config -display none \
 	-nic none -no-reboot "${unit[@]+"${unit[@]}"}" \
 	-kernel "$bzimage" -initrd "$initrd" \
-	-append "console=ttyS0 ${RIG_QUIET-quiet} panic=-1 rig_out=$out rig_tree=$TREE rig_tty=$tty$append" \
+	-append "console=ttyS0 quiet panic=-1 no_timer_check tsc=reliable rig_out=$out rig_tree=$TREE rig_tty=$tty$append" \
 	-serial "file:$log" -device virtio-serial-pci "${port[@]}" \
 	"${drives[@]}" "${extra[@]+"${extra[@]}"}"
 
@@ -161,23 +163,47 @@ else
 	mkfifo "$work/stdin"
 	exec 3<>"$work/stdin"
 fi
-# --foreground lets QEMU read the terminal; the first to end is QEMU, the limit, or a signal
-timeout --foreground -k 5 "$timeout" "$qemu" "$@" <&3 2> >(grep -v "TCG doesn.t support requested feature" >&2) &
-child=$!
-status=0
-wait "$child" || status=$?
-child=""
+
+# On a loaded machine an emulated host may fail before it reaches the command: it gets
+# boot_limit seconds for that, and three attempts.
+boot_limit=180
+try=1
+while :; do
+	rm -f "$out/.rig/started" "$out/.rig/status"
+	# --foreground lets QEMU read the terminal
+	timeout --foreground -k 5 "$timeout" "$qemu" "$@" <&3 \
+		2> >(grep -v "TCG doesn.t support requested feature" >&2) &
+	child=$!
+	since=$SECONDS
+	slow=""
+	while [ ! -e "$out/.rig/started" ] && kill -0 "$child" 2>/dev/null; do
+		if [ $((SECONDS - since)) -ge $boot_limit ]; then
+			slow=1
+			kill "$child" 2>/dev/null || true
+			break
+		fi
+		sleep 0.5
+	done
+	status=0
+	wait "$child" || status=$?
+	child=""
+	[ ! -e "$out/.rig/started" ] || break
+	[ -n "$slow" ] || [ "$status" = 0 ] || break
+	[ $try -lt 3 ] || break
+	say "the emulated host did not come up; trying again"
+	cp "$log" "$CACHE/log/l1-console.$$.$try.log" 2>/dev/null || true
+	try=$((try + 1))
+done
 
 if [ -s "$out/.rig/status" ]; then
 	exit "$(cat "$out/.rig/status")"
 fi
-keep=$CACHE/log
-mkdir -p "$keep"
-cp "$log" "$keep/l1-console.$$.log" 2>/dev/null || true
+keep=$CACHE/log/l1-console.$$.log
+cp "$log" "$keep" 2>/dev/null || true
 tail -n 20 "$log" >&2 2>/dev/null || true
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then
-	say "the command did not end within $timeout s; L1's console is in $keep/l1-console.$$.log"
+	say "the command did not end within $timeout s; L1's console is in $keep"
 	exit 124
 fi
-say "L1 ended without running the command to its end (QEMU: $status); its console is in $keep/l1-console.$$.log"
+say "L1 ended without running the command to its end (QEMU: $status); its console is in $keep"
 exit 125
