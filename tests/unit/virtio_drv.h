@@ -9,6 +9,7 @@
 #ifndef NIDUS_VIRTIO_DRV_H
 #define NIDUS_VIRTIO_DRV_H
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
