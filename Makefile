@@ -87,6 +87,7 @@ SRCS := \
 	devices/pvpanic.c \
 	devices/power_x86.c \
 	devices/ioapic.c \
+	devices/pci_conf1.c \
 	devices/viommu/viommu.c \
 	devices/viommu/queue.c \
 	devices/viommu/backend_soft.c \

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "devices/ioapic.h"
+#include "devices/pci_conf1.h"
 #include "devices/power_x86.h"
 #include "devices/uart.h"
 #include "vmm/log.h"
@@ -39,6 +40,8 @@ int machine_create(struct vm *vm)
 		err = ioapic_create(&vm->mmio, vm->irq, X86_IOAPIC_BASE, X86_IOAPIC_ID, &vm->ioapic);
 	}
 	if (!err)
+		err = pci_conf1_create(&vm->pio, &vm->mmio, vm->plat.pci.ecam, &vm->conf1);
+	if (!err)
 		err = power_x86_create(&vm->ctx, &vm->power);
 	if (!err)
 		err = create_uart(vm);
@@ -53,6 +56,7 @@ void machine_destroy(struct vm *vm)
 {
 	uart_destroy(vm->uart);
 	power_x86_destroy(vm->power);
+	pci_conf1_destroy(vm->conf1);
 	ioapic_destroy(vm->ioapic);
 	if (vm->have_pio)
 		bus_fini(&vm->pio);
@@ -97,6 +101,7 @@ void machine_reset(struct vm *vm)
 	if (vm->uart)
 		uart_reset(vm->uart);
 	power_x86_reset(vm->power);
+	pci_conf1_reset(vm->conf1);
 	ioapic_reset(vm->ioapic);
 }
 

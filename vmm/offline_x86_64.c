@@ -7,6 +7,7 @@
 
 #include "devices/devices.h"
 #include "devices/ioapic.h"
+#include "devices/pci_conf1.h"
 #include "devices/power_x86.h"
 #include "devices/uart.h"
 #include "vmm/event.h"
@@ -27,6 +28,7 @@ struct machine {
 	struct dma dma;
 	struct irq *irq;
 	struct ioapic *ioapic;
+	struct pci_conf1 *conf1;
 	struct power_x86 *power;
 	struct uart *uart;
 	struct dev_ctx ctx;
@@ -131,6 +133,8 @@ static int create_platform(struct machine *m)
 	};
 	err = ioapic_create(&m->o.mmio, m->irq, X86_IOAPIC_BASE, X86_IOAPIC_ID, &m->ioapic);
 	if (!err)
+		err = pci_conf1_create(&m->o.pio, &m->o.mmio, m->o.plat.pci.ecam, &m->conf1);
+	if (!err)
 		err = power_x86_create(&m->ctx, &m->power);
 	if (!err && plat_x86_64_has_uart(&m->cfg))
 		err = uart_create(&m->o.pio, X86_COM1_PORT, m->irq, X86_GSI_COM1, &host, &m->uart);
@@ -202,6 +206,7 @@ void offline_x86_64_destroy(struct offline *o)
 		pci_host_destroy(o->pci);
 	uart_destroy(m->uart);
 	power_x86_destroy(m->power);
+	pci_conf1_destroy(m->conf1);
 	if (m->ioapic)
 		ioapic_destroy(m->ioapic);
 	if (m->irq)

@@ -21,6 +21,7 @@
 #include "vmm/vcpu.h"
 
 struct ioapic;
+struct pci_conf1;
 struct power_x86;
 struct uart;
 
@@ -45,6 +46,7 @@ struct vm {
 
 	/* the architecture's */
 	struct ioapic *ioapic;
+	struct pci_conf1 *conf1;
 	struct power_x86 *power;
 	struct uart *uart;
 
