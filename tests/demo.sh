@@ -59,10 +59,11 @@ why=""
 if [ "${NIDUS_DEMO:-}" = rig ]; then
 	why="NIDUS_DEMO=rig"
 elif [ ! -e /dev/kvm ]; then
-	why="/dev/kvm is absent"
+	why="/dev/kvm is absent (no virtualization in this CPU or VM, or the kvm modules are not loaded)"
 elif ! why=$(./nidus check 2>&1); then
-	why=$(printf '%s\n' "$why" | grep -i -m 1 -E 'error|kvm' || echo "nidus check says no")
-	why=${why#nidus: error: }
+	# the first line that says no
+	why=$(printf '%s\n' "$why" | grep -m 1 '^FAIL' | sed 's/^FAIL *[^ ]* *//' || true)
+	why=${why:-nidus check says no}
 else
 	why=""
 fi
@@ -75,7 +76,8 @@ if [ -z "$why" ]; then
 	boot "$dir" "$work" || status=$?
 	exit $status
 fi
-echo "demo: no stock kernel runs on this machine's KVM ($why): booting Debian's $(cat "$dir/release") inside an emulated host instead; this takes a minute or two"
+echo "demo: $why"
+echo "demo: so Debian's $(cat "$dir/release") boots inside an emulated host instead; this takes a minute or two"
 tty=""
 if [ -t 0 ] && [ -t 1 ]; then
 	tty=--tty

@@ -23,7 +23,7 @@ guest_programs()
 	local src
 	for src in "$RIG"/guest/*.c; do
 		[ -e "$src" ] || continue
-		${CC:-gcc} -static -Os -Wall -o "$1/$(basename "$src" .c)" "$src"
+		${CC:-gcc} -static -s -Os -Wall -o "$1/$(basename "$src" .c)" "$src"
 	done
 }
 
