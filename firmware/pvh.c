@@ -108,6 +108,8 @@ static int parse_phdrs(const struct boot_params *p, const u8 *head, struct elf *
 			.gpa = get_le(ph + offsetof(Elf64_Phdr, p_paddr), 8),
 		};
 
+		if (type == PT_INTERP)
+			return refuse(p, "is a program, not a kernel");
 		if (type != PT_LOAD && type != PT_NOTE)
 			continue;
 		if (s.filesz && !range_within(s.off, s.filesz, 0, size))

@@ -86,6 +86,9 @@ static void move_bars(u16 bdf)
 static void pile_up(void)
 {
 	for (u16 f = pci_next(0); f != 0xffff; f = pci_next(f + 1)) {
+		/* A write to the pvpanic registers would be a panic. */
+		if (f == PCI_DEV_PVPANIC << 3)
+			continue;
 		for (unsigned bar = 0; bar < 6; bar++)
 			pci_write(f, 0x10 + 4 * bar, 4, bar & 1 ? 0 : 0xd0000000);
 		pci_write(f, 4, 2, 0x406);

@@ -123,6 +123,7 @@ static void test_pvh_damaged_gives_one_line_and_65(void **state)
 		{ "beyond RAM", PH(1) + 24, 8, MiB(100), "needs at least -m 101M" },
 		{ "across the end", PH(1) + 40, 8, MiB(20), "needs at least -m 37M" },
 		{ "overlap", PH(1) + 24, 8, TEXT_GPA + TEXT_LEN - 1, "overlap" },
+		{ "program", PH(2), 4, PT_INTERP, "is a program" },
 		{ "no note", PH(2), 4, PT_NULL, "without a PVH entry" },
 		{ "note type", NOTE_OFF + 32, 4, 17, "without a PVH entry" },
 		{ "note name", NOTE_OFF + 36, 4, 0x41414141, "without a PVH entry" },
