@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A bounded cache of translations, set-associative. It holds only pages that translated, never failures. Invalidation is exact: after iotlb_inv() no
+ * entry that the invalidation covers is left. The caller's lock protects it; no function allocates after iotlb_create().
+ */
+#ifndef NIDUS_IOTLB_H
+#define NIDUS_IOTLB_H
+
+#include "devices/viommu/s1.h"
+
+struct iotlb;
+
+struct iotlb_key {
+	u32 dev;   /* a number per device, unique in the unit */
+	u32 pasid; /* 0 for requests without */
+	u32 tag;
+};
+
+int iotlb_create(struct iotlb **out) __must_check;
+void iotlb_destroy(struct iotlb *t);
+
+/* A page that covers iova and allows the access. dirty in the entry means D has been set: a write through one without is a miss. */
+bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool write, struct s1_xlat *out);
+/* Adds or replaces; dirty: the walk was for a write. */
+void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool dirty, const struct s1_xlat *x);
+
+void iotlb_inv(struct iotlb *t, const struct s1_inv *inv);
+/* Drops what (dev, pasid) has. */
+void iotlb_drop(struct iotlb *t, u32 dev, u32 pasid);
+
+#endif
