@@ -89,6 +89,8 @@ SRCS := \
 	devices/ioapic.c \
 	devices/pci_conf1.c \
 	devices/viommu/viommu.c \
+	devices/viommu/attach.c \
+	devices/viommu/space.c \
 	devices/viommu/queue.c \
 	devices/viommu/backend_soft.c \
 	devices/viommu/x86_walk.c \

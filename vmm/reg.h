@@ -29,7 +29,10 @@ struct reg_file {
 	u64 *val;  /* n values; the owner may change them at any time under its lock */
 };
 
-/* Called for each register that a write touched, in ascending order, after its value changed. written: the bits given, 0 where not touched. */
+/*
+ * Called for each register that a write touched, in ascending order, after its value changed. written: the bits given, 0 where not
+ * touched.
+ */
 typedef void (*reg_written_fn)(void *ctx, unsigned reg, u64 written);
 
 /* All registers to their reset values. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bounded cache of translations, set-associative. It holds only pages that translated, never failures. Invalidation is exact: after iotlb_inv() no
- * entry that the invalidation covers is left. The caller's lock protects it; no function allocates after iotlb_create().
+ * A bounded cache of translations, set-associative. It holds only pages that translated, never failures. Invalidation is exact: after
+ * iotlb_inv() no entry that the invalidation covers is left. The caller's lock protects it; no function allocates after iotlb_create().
  */
 #ifndef NIDUS_IOTLB_H
 #define NIDUS_IOTLB_H

@@ -32,7 +32,10 @@ enum s1_kind {
 	S1_TABLE,  /* the guest's first-stage table */
 };
 
-/* The guest's table, in the words of x86 first stage. raw: a unit whose host side takes whole entries (SMMUv3 STE, AMD DTE) puts them there. */
+/*
+ * The guest's table, in the words of x86 first stage. raw: a unit whose host side takes whole entries (SMMUv3 STE, AMD DTE) puts them
+ * there.
+ */
 struct s1_table {
 	gpa_t root;            /* 4 KiB aligned, below the guest's address width */
 	u8 levels;             /* 4 or 5 */
@@ -113,8 +116,8 @@ struct s1_caps {
 struct s1_dev;
 
 /*
- * Threads: probe, dev_add, dev_del, destroy on the thread that builds and ends the VM. set and inv come from one thread at a time (any vCPU or the
- * event thread), no unit lock held, and may sleep in the host; with caps.software also under the unit's lock. translate: any
+ * Threads: probe, dev_add, dev_del, destroy on the thread that builds and ends the VM. set and inv come from one thread at a time (any
+ * vCPU or the event thread), no unit lock held, and may sleep in the host; with caps.software also under the unit's lock. translate: any
  * thread, under the unit's lock. Results are 0 or -errno.
  */
 struct s1_backend_ops {
@@ -123,8 +126,8 @@ struct s1_backend_ops {
 	int (*dev_add)(void *be, struct pci_fn *fn, struct s1_dev **dev);
 	void (*dev_del)(void *be, struct s1_dev *dev);
 	/*
-	 * Puts cfg in force for (dev, pasid; DMA_NO_PASID: requests without one). On return nothing cached from before is in use. -EBUSY: the device is
-	 * being reset in the host; it stays blocked and viommu_resync() tries again.
+	 * Puts cfg in force for (dev, pasid; DMA_NO_PASID: requests without one). On return nothing cached from before is in use. -EBUSY:
+	 * the device is being reset in the host; it stays blocked and viommu_resync() tries again.
 	 */
 	int (*set)(void *be, struct s1_dev *dev, u32 pasid, const struct s1_config *cfg);
 	/*

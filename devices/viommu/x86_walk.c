@@ -38,7 +38,10 @@ static bool canonical(iova_t iova, u8 levels)
 	return (iova & sign) == 0 || (iova & sign) == sign;
 }
 
-/* Reserved bits of an entry at level (1 is the last): the address above the guest's width, PS where there is none, low bits of a large page. */
+/*
+ * Reserved bits of an entry at level (1 is the last): the address above the guest's width, PS where there is none, low bits of a large
+ * page.
+ */
 static bool reserved_set(const struct x86_walk *w, u64 pte, unsigned level)
 {
 	if (w->haw < 52 && (pte & GENMASK(51, w->haw)))

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/vtd_rig.h"
+
+static struct rig rig;
+
+static int setup_soft(void **state)
+{
+	rig_init(&rig, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_fini(&rig);
+	return 0;
+}
+
+static struct dma_span span;
+
+static void hold(unsigned i, iova_t iova, u64 len)
+{
+	struct iovec iov[16];
+
+	assert_true(dma_get(rig.dma[i], iova, len, DMA_WRITE, &span, iov, 16) > 0);
+}
+
+static void up_with_page(void)
+{
+	guest_structures(&rig);
+	guest_first(&rig, 0, 0, 7, PT(0));
+	guest_first(&rig, 1, 0, 8, PT(1));
+	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
+	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
+	guest_up(&rig);
+}
+
+static void test_dma_translates(void **state)
+{
+	up_with_page();
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5010), BUF(0) + 0x10);
+	assert_int_equal(where(&rig, 1, DMA_NO_PASID, 0x5010), BUF(1) + 0x10);
+}
+
+static void test_span_live_parks_the_wait_until_put(void **state)
+{
+	up_with_page();
+	hold(0, 0x5000, 64);
+	guest_map(&rig, 0, 0x5000, 0);
+	guest_inv(&rig, INV_PAGE(7, 0), 0x5000);
+	assert_false(guest_waited(&rig));
+	assert_int_not_equal(rd(&rig, VTD_IQH, 4), rd(&rig, VTD_IQT, 4));
+	/* Further doorbells change nothing, and other work goes on. */
+	guest_ring(&rig);
+	assert_false(guest_waited(&rig));
+	assert_int_equal(where(&rig, 1, DMA_NO_PASID, 0x5000), BUF(1));
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x5000), FR_FS_P);
+	dma_put(&span);
+	rig_events(&rig);
+	assert_true(guest_waited(&rig));
+	assert_int_equal(rd(&rig, VTD_IQH, 4), rd(&rig, VTD_IQT, 4));
+}
+
+static void test_span_not_covered_does_not_park(void **state)
+{
+	static const struct { u64 q0, q1; bool parks; } rows[] = {
+		{ INV_PAGE(7, 0), 0x6000, false }, { INV_PAGE(7, 0), 0x4000, false }, { INV_PAGE(8, 0), 0x5000, false }, { INV_PAGE(7, 1), 0x5000, false },
+		{ INV_PIOTLB(8, 0), 0, false }, { QI_IOTLB | 2 << 4 | 8 << 16, 0, false }, { INV_PC_ALL, 0, false }, { QI_CC | 1 << 4, 0, false },
+		{ INV_PAGE(7, 0), 0x5000, true }, { INV_PAGE(7, 0), 0x4000 | 1, true }, { INV_PAGE(7, 0), 63, true }, { INV_PIOTLB(7, 0), 0, true },
+		{ QI_IOTLB | 2 << 4 | 7 << 16, 0, true }, { QI_IOTLB | 1 << 4, 0, true },
+	};
+
+	up_with_page();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		hold(0, 0x5ff0, 8);
+		guest_inv(&rig, rows[i].q0, rows[i].q1);
+		assert_int_equal(guest_waited(&rig), !rows[i].parks);
+		dma_put(&span);
+		rig_events(&rig);
+		assert_true(guest_waited(&rig));
+	}
+}
+
+static void test_span_got_after_flush_does_not_park(void **state)
+{
+	up_with_page();
+	guest_put(&rig, INV_PAGE(7, 0), 0x5000);
+	guest_ring(&rig);
+	hold(0, 0x5000, 8);
+	guest_wait(&rig);
+	assert_true(guest_waited(&rig));
+	dma_put(&span);
+}
+
+static void test_span_of_a_large_page_is_covered_as_a_whole(void **state)
+{
+	guest_structures(&rig);
+	guest_first(&rig, 0, 0, 7, PT(0));
+	poke(&rig, PT(0) + 0x2000, 0x200000 | PTE_RWU | 0x80);
+	guest_up(&rig);
+	hold(0, 0x1000, 8);
+	guest_inv(&rig, INV_PAGE(7, 0), 0x1ff000);
+	assert_false(guest_waited(&rig));
+	dma_put(&span);
+	rig_events(&rig);
+	assert_true(guest_waited(&rig));
+}
+
+static void test_span_changed_configuration_parks(void **state)
+{
+	up_with_page();
+	hold(0, 0x5000, 8);
+	guest_first(&rig, 0, 0, 7, PT(2));
+	guest_inv(&rig, INV_PC(0), 0);
+	assert_false(guest_waited(&rig));
+	dma_put(&span);
+	rig_events(&rig);
+	assert_true(guest_waited(&rig));
+}
+
+static void test_span_translation_switch_shows_when_drained(void **state)
+{
+	guest_structures(&rig);
+	guest_queue_on(&rig);
+	guest_root(&rig, ROOT | 0x400);
+	hold(0, BUF(0), 8);
+	guest_te(&rig, true);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_TE, 0);
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, BUF(0)), FR_PE_P);
+	dma_put(&span);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_TE, GCMD_TE);
+}
+
+static void test_span_reset_drops_the_parked_wait(void **state)
+{
+	up_with_page();
+	hold(0, 0x5000, 8);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_false(guest_waited(&rig));
+	viommu_reset(rig.v);
+	dma_put(&span);
+	rig_events(&rig);
+	assert_false(guest_waited(&rig));
+	assert_int_equal(rd(&rig, VTD_IQH, 4), 0);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, BUF(0)), BUF(0));
+}
+
+static void test_span_queue_disabled_while_parked_starts_afresh(void **state)
+{
+	up_with_page();
+	hold(0, 0x5000, 8);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_false(guest_waited(&rig));
+	wr(&rig, VTD_GCMD, 4, GCMD_TE);
+	assert_int_equal(rd(&rig, VTD_IQH, 4), 0);
+	dma_put(&span);
+	rig_events(&rig);
+	guest_queue_on(&rig);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_true(guest_waited(&rig));
+}
+
+static void test_dma_crossing_pages_gives_pieces_in_order(void **state)
+{
+	const struct mem_slot *slot;
+	struct iovec iov[3];
+
+	up_with_page();
+	guest_map(&rig, 0, 0x6000, BUF(3) | PTE_RWU);
+	guest_map(&rig, 0, 0x7000, (BUF(3) + 0x1000) | PTE_RWU);
+	mem_slots(rig.mem, &slot);
+	assert_int_equal(dma_get(rig.dma[0], 0x5800, 0x2000, DMA_READ, &span, iov, 3), 2);
+	assert_ptr_equal(iov[0].iov_base, (char *)slot->hva + BUF(0) + 0x800);
+	assert_int_equal(iov[0].iov_len, 0x800);
+	assert_ptr_equal(iov[1].iov_base, (char *)slot->hva + BUF(3));
+	assert_int_equal(iov[1].iov_len, 0x1800);
+	dma_put(&span);
+	assert_int_equal(dma_get(rig.dma[0], 0x5800, 0x2000, DMA_READ, &span, iov, 1), -E2BIG);
+	assert_int_equal(dma_get(rig.dma[0], 0x7800, 0x1000, DMA_READ, &span, iov, 3), -EFAULT);
+}
+
+static void test_dma_two_devices_same_domain_swapped_tables_stay_apart(void **state)
+{
+	guest_structures(&rig);
+	for (unsigned i = 0; i < 2; i++) {
+		guest_first(&rig, i, 0, 7, PT(i));
+		guest_first(&rig, i, 5, 7, PT(1 - i));
+		guest_map(&rig, i, 0x5000, BUF(i) | PTE_RWU);
+	}
+	guest_up(&rig);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(where(&rig, i, DMA_NO_PASID, 0x5000), BUF(i));
+			assert_int_equal(where(&rig, i, 5, 0x5000), BUF(1 - i));
+		}
+		guest_inv(&rig, INV_PIOTLB(7, round), 0);
+	}
+}
+
+static void test_dma_same_domain_other_pasid_is_not_flushed(void **state)
+{
+	guest_structures(&rig);
+	guest_first(&rig, 0, 5, 7, PT(0));
+	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
+	guest_up(&rig);
+	assert_int_equal(where(&rig, 0, 5, 0x5000), BUF(0));
+	guest_map(&rig, 0, 0x5000, 0);
+	guest_inv(&rig, INV_PIOTLB(7, 6), 0);
+	assert_int_equal(where(&rig, 0, 5, 0x5000), BUF(0));
+	guest_inv(&rig, INV_PIOTLB(7, 5), 0);
+	assert_int_equal(where(&rig, 0, 5, 0x5000), ~0ULL);
+}
+
+static void test_dma_many_pasids_beyond_the_cache_all_work(void **state)
+{
+	guest_structures(&rig);
+	for (u32 p = 0; p < 64; p++)
+		guest_first(&rig, 0, p, 7, PT(0));
+	poke(&rig, DIR(0) + 8, PTAB(0) | 1);
+	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
+	guest_up(&rig);
+	for (unsigned round = 0; round < 2; round++) {
+		for (u32 p = 0; p < 128; p++)
+			assert_int_equal(where(&rig, 0, p, 0x5000), BUF(0));
+	}
+}
+
+static void test_dma_renumbered_bus_is_looked_up_anew(void **state)
+{
+	up_with_page();
+	rig_bus = 3;
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x5000), FR_ROOT_P);
+	poke(&rig, ROOT + 16 * 3, CTX | 1);
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x5000), 0);
+}
+
+static void test_dma_to_interrupt_range_is_refused(void **state)
+{
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0xfee00000), 0xff);
+	up_with_page();
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0xfee01000), 0xff);
+	guest_map(&rig, 0, 0x9000, 0xfee00000 | PTE_RWU);
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x9000), FR_MSI_RANGE);
+	guest_pe(&rig, 0, 9, 4 << 6 | 1, 3, 0);
+	assert_int_equal(try_dma(&rig, 0, 9, 0xfee00000), FR_MSI_RANGE);
+}
+
+#define SOFT(t) cmocka_unit_test_setup_teardown(t, setup_soft, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SOFT(test_dma_translates),
+		SOFT(test_span_live_parks_the_wait_until_put),
+		SOFT(test_span_not_covered_does_not_park),
+		SOFT(test_span_got_after_flush_does_not_park),
+		SOFT(test_span_of_a_large_page_is_covered_as_a_whole),
+		SOFT(test_span_changed_configuration_parks),
+		SOFT(test_span_translation_switch_shows_when_drained),
+		SOFT(test_span_reset_drops_the_parked_wait),
+		SOFT(test_span_queue_disabled_while_parked_starts_afresh),
+		SOFT(test_dma_crossing_pages_gives_pieces_in_order),
+		SOFT(test_dma_two_devices_same_domain_swapped_tables_stay_apart),
+		SOFT(test_dma_same_domain_other_pasid_is_not_flushed),
+		SOFT(test_dma_many_pasids_beyond_the_cache_all_work),
+		SOFT(test_dma_renumbered_bus_is_looked_up_anew),
+		SOFT(test_dma_to_interrupt_range_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
