@@ -98,6 +98,13 @@ apt_lists()
 	)
 }
 
+# forgets how fresh a suite's lists are: a package they name may have left the mirror
+apt_again()
+{
+	rm -f "$CACHE/apt/$1/read"
+	apt_lists "$1"
+}
+
 apt_fetch()
 {
 	local suite=$1 dir=$2
@@ -106,6 +113,7 @@ apt_fetch()
 	mkdir -p "$dir"
 	say "downloading $* ($suite)"
 	(cd "$dir" && apt_in "$suite" apt-get -q download "$@" >download.log 2>&1) ||
+		(apt_again "$suite" && cd "$dir" && apt_in "$suite" apt-get -q download "$@" >download.log 2>&1) ||
 		{ tail -n 5 "$dir/download.log" >&2; die "cannot download $* from $suite"; }
 }
 

@@ -3,8 +3,8 @@
 # nested stages.
 #
 # usage: build-qemu.sh OUT
-# Tries the mirror's QEMU source packages from the newest suite on, takes the first to which
-# qemu-11.1-vtd-nest.patch applies, and leaves OUT/qemu-system-x86_64. The patch is a change
+# Tries the mirror's QEMU source packages from the newest suite on, then a pinned version, takes
+# the first to which qemu-11.1-vtd-nest.patch applies, and leaves OUT/qemu-system-x86_64. The patch is a change
 # to QEMU and keeps QEMU's licence (GPL-2.0-or-later); nothing of it is part of nidus.
 # Takes about ten minutes on two cores.
 
@@ -16,14 +16,38 @@ out=$1
 work=$(mktemp -d "$CACHE/.build-qemu.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# A version known to take the patch, for mirrors whose index is ahead of their pool.
+pinned=qemu_11.1.1+ds.orig.tar.xz
+pinned_sha256=0b1376e75dbe3e2fea4e408f8669f88a723f419f36a5b7d74cc6a4cfe07e4f5e
+pinned_sha1=9633de273d1f490bace13017db2905d8e31e9795
+
+# source SUITE: leaves the upstream tarball (Debian's changes are not wanted) as $work/orig
+source_of()
+{
+	local url f
+	rm -rf "$work/dsc" "$work/orig"
+	if [ "$1" != pinned ]; then
+		apt_source "$1" "$work/dsc" qemu || return 1
+		for f in "$work"/dsc/qemu_*.orig.tar.?z; do
+			mv "$f" "$work/orig"
+			return
+		done
+		return 1
+	fi
+	for url in "$(apt_mirror)/pool/main/q/qemu/${pinned/+/%2b}" "https://snapshot.debian.org/file/$pinned_sha1"; do
+		say "downloading $pinned"
+		/usr/lib/apt/apt-helper download-file "$url" "$work/orig" "SHA256:$pinned_sha256" \
+			>"$work/download.log" 2>&1 && return
+	done
+	return 1
+}
+
 src=""
-for suite in sid trixie-backports forky; do
-	rm -rf "$work/dsc"
-	apt_source "$suite" "$work/dsc" qemu || continue
+for suite in sid trixie-backports forky pinned; do
+	source_of "$suite" || continue
 	rm -rf "$work/src"
 	mkdir "$work/src"
-	# the upstream tarball alone; Debian's changes are not wanted
-	tar -C "$work/src" --strip-components=1 -xf "$(ls "$work"/dsc/qemu_*.orig.tar.* | grep -v '\.asc$' | head -n 1)"
+	tar -C "$work/src" --strip-components=1 -xf "$work/orig"
 	if (cd "$work/src" && patch -p1 --dry-run -s -f <"$RIG/qemu-11.1-vtd-nest.patch" >/dev/null); then
 		src=$work/src
 		break

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/system/lib.sh - helpers of the system tests, which run as root inside an emulated host.
 #
 # A test is tests/system/NAME.sh:
