@@ -147,7 +147,7 @@ enum console_key console_escape(bool *escaped, u8 typed, u8 *send)
 
 static void help(void)
 {
-	static const char text[] = "\r\nCtrl-A X ends nidus, Ctrl-A Ctrl-A sends one Ctrl-A, Ctrl-A H shows this\r\n";
+	static const char text[] = "\nCtrl-A X ends nidus, Ctrl-A Ctrl-A sends one Ctrl-A, Ctrl-A H shows this\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		return;

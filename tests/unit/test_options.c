@@ -251,6 +251,50 @@ static void test_options_help_lists_what_is_not_hidden(void **state)
 	}
 }
 
+/* s with each "|" as a table of Markdown wants it. */
+static void append_cell(char *row, size_t len, const char *s)
+{
+	size_t n = strlen(row);
+
+	for (; *s && n + 2 < len; s++) {
+		if (*s == '|')
+			row[n++] = '\\';
+		row[n++] = *s;
+	}
+	row[n] = 0;
+}
+
+/* The tests run in the root of the tree. */
+static void test_options_readme_has_every_row(void **state)
+{
+	static char readme[65536];
+	unsigned n;
+	const struct opt *t = options_table(&n);
+	FILE *f = fopen("README.md", "r");
+
+	assert_non_null(f);
+	assert_true(fread(readme, 1, sizeof(readme) - 1, f) > 0);
+	fclose(f);
+	for (unsigned i = 0; i < n; i++) {
+		char row[512] = "| `", arg[160], name[64];
+
+		if (!(t[i].cmds & CMD_RUN) || t[i].hidden)
+			continue;
+		options_synopsis(&t[i], arg, sizeof(arg));
+		if (t[i].letter)
+			snprintf(name, sizeof(name), "-%c, ", t[i].letter);
+		append_cell(row, sizeof(row), t[i].letter ? name : "");
+		snprintf(name, sizeof(name), "--%s%s", t[i].name, *arg ? " " : "");
+		append_cell(row, sizeof(row), name);
+		append_cell(row, sizeof(row), arg);
+		strncat(row, "` | ", sizeof(row) - strlen(row) - 1);
+		append_cell(row, sizeof(row), t[i].help);
+		strncat(row, " |\n", sizeof(row) - strlen(row) - 1);
+		if (!strstr(readme, row))
+			fail_msg("README.md lacks this row:\n%s", row);
+	}
+}
+
 static void test_options_distance_known_pairs(void **state)
 {
 	static const struct { const char *a, *b; unsigned d; } rows[] = {
@@ -305,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_options_subcommands_take_their_own),
 		cmocka_unit_test(test_options_table_is_sound),
 		cmocka_unit_test(test_options_help_lists_what_is_not_hidden),
+		cmocka_unit_test(test_options_readme_has_every_row),
 		cmocka_unit_test(test_options_distance_known_pairs),
 		cmocka_unit_test(test_options_json_holds_the_configuration),
 	};
