@@ -9,7 +9,7 @@ complaints()
 }
 
 # Known lines that have nothing to do with the machine: the kernel's own age, its mitigations, and the emulated CPU below.
-QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification'
+QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification|debugfs support|iommu data structures'
 
 say_machine()
 {
