@@ -18,7 +18,7 @@ RIG="busybox-static cpio kmod xz-utils zstd lz4 gzip e2fsprogs iproute2 binutils
 	debian-archive-keyring ca-certificates"
 KERNEL="gcc make flex bison bc libelf-dev libssl-dev rsync lz4 xz-utils cpio kmod perl python3"
 QEMU="gcc make ninja-build pkg-config flex bison patch xz-utils python3 python3-venv libglib2.0-dev
-	libpixman-1-dev libslirp-dev libfdt-dev libattr1-dev libcap-ng-dev zlib1g-dev"
+	libpixman-1-dev libslirp-dev libfdt-dev libattr1-dev libcap-ng-dev zlib1g-dev device-tree-compiler"
 
 command -v apt-get >/dev/null || {
 	echo "deps: error: no apt-get here; install by hand: $(echo $BUILD $RIG)" >&2

@@ -66,6 +66,9 @@ results() # NAME: counts and shows what a test printed
 	elif [ "$status" != 0 ] && [ "$f" = 0 ]; then
 		echo "$1: ended with status $status"
 		f=1
+	elif [ "$(sed -n 's/^1\.\.//p' "$tap" | tail -n 1)" != $((p + f + s)) ]; then
+		echo "$1: the results printed are not as many as its plan says"
+		f=$((f + 1))
 	elif [ $((p + f + s)) = 0 ]; then
 		echo "$1: ran no test"
 		f=1
