@@ -37,8 +37,8 @@ int kvm_ioctl_raw(int fd, unsigned long req, void *arg);
 int kvm_ioctl_val(int fd, unsigned long req, unsigned long val);
 
 /*
- * Opens node (or takes over fd >= 0) and creates the VM with its interrupt controller (arch_vm_init()). 0, or EXIT_HOST after one log_error line
- * naming the remedy: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit. On failure nothing is
+ * Opens node (or takes over fd >= 0) and creates the VM with its interrupt controller (arch_vm_init()). 0, or EXIT_HOST after one
+ * log_error line naming the remedy: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit. On failure nothing is
  * left, fd included. All descriptors are close-on-exec. Thread: the one that builds the VM.
  */
 int kvm_create(struct kvm *k, const char *node, int fd) __must_check;
@@ -60,7 +60,8 @@ int kvm_check_caps(const struct kvm *k, const struct kvm_need *need, unsigned n)
 /* Registers all RAM. 0 or -errno; a failure leaves no slot of m behind. */
 int kvm_add_ram(struct kvm *k, const struct mem *m) __must_check;
 /*
- * [any] Shows len bytes of host memory at hva to the guest; all three page aligned. -ENOSPC: no slot is free, else KVM's error (-EEXIST: overlap).
+ * [any] Shows len bytes of host memory at hva to the guest; all three page aligned. -ENOSPC: no slot is free, else KVM's error
+ * (-EEXIST: overlap).
  * The memory must stay mapped until kvm_slot_del(), which does nothing if there is no such slot.
  */
 int kvm_slot_add(struct kvm *k, gpa_t gpa, u64 len, void *hva, bool readonly) __must_check;

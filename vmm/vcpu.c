@@ -2,8 +2,8 @@
 /*
  * A thread per vCPU.
  *
- * Stopping one without a race: (1) the stopper sets immediate_exit in the run area, then sends the kick signal, which the thread never blocks and
- * whose handler does nothing. A thread inside the guest leaves it because of the signal; one that is about to enter
+ * Stopping one without a race: (1) the stopper sets immediate_exit in the run area, then sends the kick signal, which the thread never
+ * blocks and whose handler does nothing. A thread inside the guest leaves it because of the signal; one that is about to enter
  * finds immediate_exit set, in whichever order the two happen. (2) The thread counts as idle only when KVM_RUN has returned
  * EINTR: KVM completes the register side of the last I/O exit before it looks at immediate_exit, so an idle vCPU's
  * state is whole. (3) immediate_exit is cleared by the thread itself, under the lock, when it is allowed to go on.
@@ -280,10 +280,8 @@ int vcpus_start(struct vcpus *s)
 
 	/* No SA_RESTART: KVM_RUN must return. */
 	sigemptyset(&sa.sa_mask);
-	if (sigaction(SIG_KICK, &sa, NULL) < 0) {
-		log_error("no signal handler for vCPUs: %s", strerror(errno));
-		return EXIT_INTERNAL;
-	}
+	if (sigaction(SIG_KICK, &sa, NULL) < 0)
+		return -errno;
 	vcpu_sigmask(&set);
 	pthread_sigmask(SIG_SETMASK, &set, &old);
 	pthread_mutex_lock(&s->lock);
@@ -293,11 +291,7 @@ int vcpus_start(struct vcpus *s)
 	}
 	pthread_mutex_unlock(&s->lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err) {
-		log_error("no thread for a vCPU: %s: raise the limit (ulimit -u)", strerror(err));
-		return EXIT_HOST;
-	}
-	return 0;
+	return -err;
 }
 
 /* --- life --- */
@@ -401,13 +395,11 @@ int vcpus_reset(struct vcpus *s, const struct boot_entry *entry)
 		struct vcpu *v = &s->v[i];
 
 		r = arch_vcpu_reset(s->env.kvm, v->fd, v->arch, v->has_run, i == 0 ? entry : NULL);
-		if (r < 0)
-			log_error("KVM refuses the reset of vCPU %u: %s", i, strerror(-r));
 		v->parked = false;
 		v->has_run = false;
 	}
 	pthread_mutex_unlock(&s->lock);
-	return r ? EXIT_INTERNAL : 0;
+	return r;
 }
 
 u64 vcpus_exits(const struct vcpus *s)

@@ -35,8 +35,8 @@ struct vcpu_env {
 struct vcpus;
 
 /*
- * Creates n vCPUs (not yet running) in architectural reset state; vCPU i has KVM's id and APIC id apic_ids[i]. env is copied, what it points to
- * must outlive the vCPUs. 0 or an exit status after log_error.
+ * Creates n vCPUs (not yet running) in architectural reset state; vCPU i has KVM's id and APIC id apic_ids[i]. env is copied, what it
+ * points to must outlive the vCPUs. 0 or an exit status after log_error.
  */
 int vcpus_create(const struct vcpu_env *env, unsigned n, struct vcpus **out) __must_check;
 /* Stops and joins all threads. NULL is allowed. */
@@ -44,10 +44,13 @@ void vcpus_destroy(struct vcpus *v);
 
 /*
  * (Re)sets every vCPU: the boot vCPU to entry, the others to wait for start-up; parked ones run again at the next resume. Paused or
- * not yet started. 0 or an exit status after log_error.
+ * not yet started. 0 or -errno; the VM cannot go on then.
  */
 int vcpus_reset(struct vcpus *v, const struct boot_entry *entry) __must_check;
-/* Starts the threads (once). All signals are blocked in them but the kick and those that report a fault. 0 or an exit status after log_error. */
+/*
+ * Starts the threads (once). All signals are blocked in them but the kick and those that report a fault. 0 or -errno: some may run then,
+ * vcpus_destroy() ends them.
+ */
 int vcpus_start(struct vcpus *v) __must_check;
 /*
  * Returns when no vCPU is inside KVM_RUN or a device callback, and every I/O access begun is complete (state can be saved or reset).
@@ -60,8 +63,8 @@ void vcpus_resume(struct vcpus *v);
 u64 vcpus_exits(const struct vcpus *v);
 
 /*
- * Carries out the exit that KVM described in run; fd is the vCPU's (for the registers that a message names), may be -1. True: go on; false: *why
- * says why not. Exported for its unit test.
+ * Carries out the exit that KVM described in run; fd is the vCPU's (for the registers that a message names), may be -1. True: go on;
+ * false: *why says why not. Exported for its unit test.
  */
 bool vcpu_handle_exit(const struct vcpu_env *env, unsigned index, int fd, struct kvm_run *run, enum vcpu_stop *why);
 
