@@ -59,6 +59,7 @@ SRCS := \
 	vmm/pci_show.c \
 	vmm/config.c \
 	vmm/options.c \
+	vmm/options_rows.c \
 	vmm/show.c \
 	vmm/offline_x86_64.c \
 	vmm/check.c \
