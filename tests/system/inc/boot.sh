@@ -18,5 +18,6 @@ no_complaint()
 
 clean_disk()
 {
-	check "$1: the file system is clean afterwards" e2fsck -fn "$2" >/dev/null 2>&1
+	e2fsck -fn "$2" >"$TMP/fsck" 2>&1
+	check "$1: the file system is clean afterwards" [ $? = 0 ]
 }

@@ -8,8 +8,8 @@ complaints()
 		grep -viE "$1"
 }
 
-# Known lines that have nothing to do with the machine: the kernel's own age, its mitigations, and the emulated CPU below.
-QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification|debugfs support|iommu data structures'
+# Known lines that have nothing to do with the machine: the kernel's own age, its mitigations, and the slowness of the emulated CPU below.
+QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification|debugfs support|iommu data structures|interrupt took|clocksource watchdog|read-back delay|rcu_|sched: '
 
 say_machine()
 {
