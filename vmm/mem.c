@@ -311,6 +311,26 @@ int mem_iov(const struct mem *m, gpa_t gpa, u64 len, struct iovec *iov, unsigned
 	return (int)n;
 }
 
+int mem_discard(const struct mem *m, gpa_t gpa, u64 len)
+{
+	u64 end;
+
+	if (!len || !mem_is_ram(m, gpa, len))
+		return -EFAULT;
+	end = ALIGN_DOWN(gpa + len, PAGE);
+	gpa = ALIGN_UP(gpa, PAGE);
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct mem_slot *s = &m->slot[i];
+		u64 from = MAX(gpa, s->gpa), to = MIN(end, s->gpa + s->len);
+
+		if (from >= to)
+			continue;
+		if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(s->fd_offset + (from - s->gpa)), (off_t)(to - from)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 int mem_clear(struct mem *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {

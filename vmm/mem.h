@@ -69,6 +69,12 @@ int mem_cmpxchg64(const struct mem *m, gpa_t gpa, u64 old, u64 new_val) __must_c
  */
 int mem_iov(const struct mem *m, gpa_t gpa, u64 len, struct iovec *iov, unsigned max) __must_check;
 
+/*
+ * Gives the host's pages of [gpa, gpa + len) back; RAM reads zero there afterwards. Pages that are only partly covered keep their memory. -EFAULT
+ * unless every byte is RAM, or what the host says. Never while a device of the host has RAM pinned.
+ */
+int mem_discard(const struct mem *m, gpa_t gpa, u64 len) __must_check;
+
 /* Drops all contents (a reset): RAM reads zero again and the host's pages are given back. */
 int mem_clear(struct mem *m) __must_check;
 

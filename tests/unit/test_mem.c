@@ -159,6 +159,35 @@ static void test_mem_words_are_little_endian_and_checked(void **state)
 	mem_destroy(m);
 }
 
+static void test_mem_discard_gives_back_whole_pages_only(void **state)
+{
+	static const struct {
+		u64 gpa, len;
+		int err;
+		unsigned gone; /* of the first four pages */
+	} rows[] = {
+		{ 0, 4096, 0, 1 }, { 4096, 8192, 0, 6 }, { 1, 8192, 0, 2 }, { 100, 200, 0, 0 }, { 4095, 4098, 0, 2 }, { 0, 0, -EFAULT, 0 },
+		{ GiB(2), 4096, -EFAULT, 0 }, { ~0ULL - 4095, 8192, -EFAULT, 0 }, { 0, GiB(8), -EFAULT, 0 },
+	};
+	struct mem *m = make(two, 2);
+	u64 v;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (unsigned p = 0; p < 4; p++)
+			assert_int_equal(mem_store(m, 4096 * p, 8, 1), 0);
+		assert_int_equal(mem_discard(m, rows[i].gpa, rows[i].len), rows[i].err);
+		for (unsigned p = 0; p < 4; p++) {
+			assert_int_equal(mem_load(m, 4096 * p, 8, &v), 0);
+			assert_int_equal(!v, rows[i].gone >> p & 1);
+		}
+	}
+	assert_int_equal(mem_store(m, GiB(4), 8, 1), 0);
+	assert_int_equal(mem_discard(m, GiB(4), 4096), 0);
+	assert_int_equal(mem_load(m, GiB(4), 8, &v), 0);
+	assert_int_equal(v, 0);
+	mem_destroy(m);
+}
+
 static void test_mem_clear_zeroes_all(void **state)
 {
 	struct mem *m = make(two, 2);
@@ -194,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_mem_write_across_slots_reads_back),
 		cmocka_unit_test(test_mem_write_partly_outside_changes_nothing),
 		cmocka_unit_test(test_mem_words_are_little_endian_and_checked),
+		cmocka_unit_test(test_mem_discard_gives_back_whole_pages_only),
 		cmocka_unit_test(test_mem_clear_zeroes_all),
 		cmocka_unit_test(test_mem_iov_too_few_entries_is_e2big),
 	};
