@@ -177,6 +177,12 @@ static void set_addr(iova_t *addr, unsigned off, unsigned size, u64 val)
 		*addr = (*addr & ~0xffffffffULL) | val;
 }
 
+static void vectors_changed(struct virtio_dev *d)
+{
+	if (d->ops->vectors && (d->status & VIRTIO_STATUS_DRIVER_OK))
+		d->ops->vectors(d);
+}
+
 static void queue_write(struct virtio_dev *d, unsigned off, unsigned size, u64 val)
 {
 	struct vq *q = d->qsel < d->n_queues ? &d->q[d->qsel] : NULL;
@@ -185,6 +191,7 @@ static void queue_write(struct virtio_dev *d, unsigned off, unsigned size, u64 v
 		return;
 	if (off == VIRTIO_PCI_COMMON_Q_VECTOR && size == 2) {
 		q->vector = valid_vector(d, val);
+		vectors_changed(d);
 	} else if (q->enabled) {
 		return;
 	} else if (size == 2) {
@@ -350,9 +357,16 @@ static void bus_master(struct pci_fn *fn, bool on)
 {
 	struct virtio_dev *d = to_virtio(fn);
 
+	if (d->ops->bus_master && (d->status & VIRTIO_STATUS_DRIVER_OK))
+		d->ops->bus_master(d, on);
 	/* Doorbells rung while the device could not reach memory. */
 	if (on && (d->status & VIRTIO_STATUS_DRIVER_OK))
 		kick_all(d);
+}
+
+static void msix_changed(struct pci_fn *fn, int vec)
+{
+	vectors_changed(to_virtio(fn));
 }
 
 static void pci_reset(struct pci_fn *fn)
@@ -374,6 +388,7 @@ static const struct pci_fn_ops fn_ops = {
 	.bar_write = bar_write,
 	.bar_mapped = bar_mapped,
 	.bus_master = bus_master,
+	.msix_changed = msix_changed,
 	.reset = pci_reset,
 	.destroy = destroy,
 };
@@ -430,6 +445,8 @@ static int add_queues(struct virtio_dev *d, const struct virtio_spec *spec)
 		if (q->bell_fd < 0)
 			return -errno;
 		d->n_queues = i + 1;
+		if (i < spec->n_kernel)
+			continue;
 		err = event_add(d->ctx->ev, &q->bell, q->bell_fd, EPOLLIN, on_bell, q);
 		if (err)
 			return err;

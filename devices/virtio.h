@@ -64,6 +64,10 @@ struct virtio_ops {
 	/* Stop and forget every request. No host I/O touches guest memory any more when it returns, and no span is live. */
 	void (*reset)(struct virtio_dev *d);
 	void (*destroy)(struct virtio_dev *d);
+	/* For queues that the host's kernel serves; all may be NULL. A queue's vector, or what MSI-X does with one, changed after DRIVER_OK. */
+	void (*vectors)(struct virtio_dev *d);
+	/* Bus mastering was switched after DRIVER_OK: no DMA while it is off. */
+	void (*bus_master)(struct virtio_dev *d, bool on);
 };
 
 struct virtio_dev {
@@ -89,6 +93,7 @@ struct virtio_spec {
 	unsigned n_queues;
 	unsigned cfg_len;
 	u16 queue_size;                /* <= VIRTIO_QUEUE_SIZE */
+	unsigned n_kernel;             /* the doorbells of queues 0..n_kernel) are read by the host's kernel, not by the event thread */
 	bool viommu;                   /* asks ctx->dma_for() for a place behind the vIOMMU, and offers ACCESS_PLATFORM */
 };
 
