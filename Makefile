@@ -59,7 +59,7 @@ SRCS := \
 	vmm/pci_show.c \
 	vmm/config.c \
 	vmm/options.c \
-	vmm/options_rows.c \
+	vmm/option_values.c \
 	vmm/show.c \
 	vmm/offline_x86_64.c \
 	vmm/check.c \
@@ -85,6 +85,14 @@ SRCS := \
 	devices/blk_io.c \
 	devices/blk_image.c \
 	devices/virtio_rng.c \
+	devices/virtio_net.c \
+	devices/virtio_vsock.c \
+	devices/vsock_uds.c \
+	devices/virtio_balloon.c \
+	devices/virtio_console.c \
+	devices/vhost.c \
+	devices/tap.c \
+	devices/rate.c \
 	devices/pvpanic.c \
 	devices/power_x86.c \
 	devices/ioapic.c \

@@ -8,12 +8,14 @@
 #include "vmm/bits.h"
 
 struct bus;
+struct console;
 struct console_cfg;
 struct disk_cfg;
 struct dma;
 struct event;
 struct irq;
 struct mem;
+struct net_cfg;
 struct pci_fn;
 struct pci_host;
 struct vm_config;
@@ -38,6 +40,8 @@ struct dev_ctx {
 	/* The DMA space of a new function: identity, or through the vIOMMU. *viommu_on tells the device what to offer. */
 	int (*dma_for)(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma);
 	void *dma_arg;
+	struct console *console; /* the host's side of the guest's console; NULL: none */
+	bool offline;           /* for show: nothing of the host is opened, no queue ever runs */
 	unsigned cpus;          /* vCPUs: how many queues a device offers by default */
 };
 
@@ -58,7 +62,13 @@ struct dev_ctx {
  */
 int pvpanic_create(const struct dev_ctx *ctx) __must_check;
 int virtio_blk_create(const struct dev_ctx *ctx, const struct disk_cfg *cfg) __must_check;
+int virtio_net_create(const struct dev_ctx *ctx, const struct net_cfg *cfg) __must_check;
 int virtio_rng_create(const struct dev_ctx *ctx) __must_check;
+/* By the kernel's vhost-vsock; or where c has vsock_uds, by Unix sockets of the host. */
+int virtio_vsock_create(const struct dev_ctx *ctx, const struct vm_config *c) __must_check;
+int virtio_balloon_create(const struct dev_ctx *ctx, const struct vm_config *c) __must_check;
+/* ctx->console's other end, instead of a serial port. */
+int virtio_console_create(const struct dev_ctx *ctx) __must_check;
 
 /* Creates every device of c in the fixed order of devices.c: same place, same guest name at every start. Same result; what was made stays in ctx->pci. */
 int devices_create(const struct dev_ctx *ctx, const struct vm_config *c) __must_check;

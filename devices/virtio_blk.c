@@ -12,6 +12,7 @@
 
 #include "devices/blk_image.h"
 #include "devices/blk_io.h"
+#include "devices/rate.h"
 #include "devices/virtio.h"
 #include "vmm/config.h"
 #include "vmm/log.h"
@@ -98,6 +99,10 @@ struct blk {
 	bool no_zero_range;      /* the file system cannot: zeroes are written */
 	u64 pushed;              /* queues with returned chains that the driver was not told about */
 	u64 stalled;             /* queues left with chains for want of a free request */
+	bool limited;
+	struct rate rate;
+	struct event_timer timer; /* when a limit allows the next request; kicks the queues in waiting */
+	u64 waiting;
 	struct blk_vreq *req;    /* REQUESTS, touched only as far as the guest's queue depth needs */
 	u16 free[REQUESTS];      /* a stack, so that the same few are used again */
 	unsigned n_free;
@@ -422,13 +427,43 @@ static void on_ready(void *arg)
 	pthread_mutex_unlock(&b->vd.fn.lock);
 }
 
+/* True if a limit keeps the queue's next request waiting; the timer comes back to it. */
+static bool must_wait(struct blk *b, const struct vq *q)
+{
+	u64 ns = b->limited ? rate_wait_ns(&b->rate, rate_now_ns()) : 0;
+
+	if (!ns)
+		return false;
+	b->waiting |= BIT(q->index);
+	event_timer_set(&b->timer, ns, 0);
+	return true;
+}
+
+static void on_time(void *arg)
+{
+	struct blk *b = arg;
+
+	pthread_mutex_lock(&b->vd.fn.lock);
+	for (unsigned i = 0; i < b->vd.n_queues; i++) {
+		if (b->waiting & BIT(i))
+			virtio_kick(&b->vd.q[i]);
+	}
+	b->waiting = 0;
+	pthread_mutex_unlock(&b->vd.fn.lock);
+}
+
 static void take_all(struct blk *b, struct vq *q)
 {
 	unsigned budget = q->size;
 
 	vq_enable_bell(q, false);
 	do {
-		while (b->n_free && budget && vq_pop(q, &b->chain) == 1) {
+		while (b->n_free && budget) {
+			if (must_wait(b, q))
+				return;
+			if (vq_pop(q, &b->chain) != 1)
+				break;
+			rate_charge(&b->rate, b->chain.out_len + b->chain.in_len - MIN(b->chain.out_len + b->chain.in_len, BLK_HDR_LEN + 1));
 			take(b, q);
 			budget--;
 		}
@@ -494,7 +529,7 @@ static void reset(struct virtio_dev *d)
 	blk_io_drain(b->io);
 	while ((io = blk_io_next_done(b->io)))
 		release(b, CONTAINER_OF(io, struct blk_vreq, io));
-	b->pushed = b->stalled = 0;
+	b->pushed = b->stalled = b->waiting = 0;
 	b->wce = true;
 }
 
@@ -512,6 +547,7 @@ static void destroy(struct virtio_dev *d)
 
 	if (b->io)
 		reset(d);
+	event_timer_fini(&b->timer);
 	blk_io_destroy(b->io);
 	virtio_fini(d);
 	free_host(b);
@@ -589,6 +625,8 @@ static int init_host(const struct dev_ctx *ctx, struct blk *b, const struct disk
 		b->free[i] = (u16)(REQUESTS - 1 - i);
 	b->n_free = REQUESTS;
 	b->wce = true;
+	b->limited = cfg->bps || cfg->iops;
+	rate_init(&b->rate, cfg->bps, cfg->iops, rate_now_ns());
 	return 0;
 }
 
@@ -611,7 +649,9 @@ int virtio_blk_create(const struct dev_ctx *ctx, const struct disk_cfg *cfg)
 	}
 	io.fd = b->img.fd;
 	io.arg = b;
-	err = blk_io_create(&io, &b->io);
+	err = b->limited ? event_timer_init(ctx->ev, &b->timer, on_time, b) : 0;
+	if (!err)
+		err = blk_io_create(&io, &b->io);
 	if (!err)
 		err = virtio_plug(&b->vd);
 	if (err) {

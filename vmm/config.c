@@ -90,6 +90,14 @@ int config_check(const struct vm_config *c)
 		log_error("--console: a file needs its path: file=PATH");
 		return EXIT_USAGE;
 	}
+	if (c->balloon_bytes >= c->mem_bytes) {
+		log_error("--balloon: the target is all of the guest's RAM or more: give less than --memory");
+		return EXIT_USAGE;
+	}
+	if (c->balloon && c->n_vfios) {
+		log_error("--balloon: not together with --vfio: an assigned device pins all of RAM");
+		return EXIT_USAGE;
+	}
 	rc = check_fd("ready-fd", c->ready_fd);
 	if (!rc)
 		rc = check_fd("kvm", c->kvm_fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration of one VM: what the command line and the JSON configuration fill in and everything else reads.
- * The options themselves are one table, vmm/options_rows.c.
+ * The options themselves are one table, vmm/options.c.
  * Strings are owned by the configuration (config_free). A path may be "fd:N"; config.c turns that into the fd field and leaves path for messages.
  */
 #ifndef NIDUS_CONFIG_H
@@ -30,7 +30,8 @@ struct disk_cfg {
 	bool ro;
 	unsigned queues; /* 0: one per vCPU, at most 4 */
 	enum tristate viommu;
-	u64 bps, iops;   /* 0: no limit */
+	u64 bps;         /* bytes per second; 0: no limit */
+	unsigned iops;   /* 0: no limit */
 };
 
 struct net_cfg {
@@ -40,7 +41,8 @@ struct net_cfg {
 	bool mac_set;
 	unsigned queues;
 	enum tristate viommu;
-	u64 bps, pps;
+	u64 bps;         /* bytes per second, each way; 0: no limit */
+	unsigned pps;    /* packets per second, each way; 0: no limit */
 };
 
 struct vfio_cfg {
@@ -75,6 +77,7 @@ struct vm_config {
 	char *vsock_uds;
 	bool rng;
 	bool balloon;
+	u64 balloon_bytes; /* to take from the guest at its start */
 	bool testdev;
 	struct console_cfg console;
 	enum viommu_kind viommu;

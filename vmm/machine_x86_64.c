@@ -22,7 +22,7 @@ static int create_uart(struct vm *vm)
 	const struct uart_host host = { .out = console_out, .in_ready = console_in_ready, .arg = vm->console };
 	int err;
 
-	if (vm->cfg->console.kind == CONSOLE_OFF)
+	if (!plat_x86_64_has_uart(vm->cfg))
 		return 0;
 	err = uart_create(&vm->pio, X86_COM1_PORT, vm->irq, X86_GSI_COM1, &host, &vm->uart);
 	return err ? err : console_attach(vm->console, uart_input, vm->uart);

@@ -126,6 +126,7 @@ static int create_platform(struct machine *m)
 		.irq = m->irq,
 		.ev = m->ev,
 		.mem = m->mem,
+		.offline = true,
 		.cpus = m->cfg.cpus,
 		.machine = no_request,
 		.dma_for = identity,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The command line as one table: the parser, --help, `show config`, README's reference and the lint that compares them read it.
- * A new option is a row in options_rows.c, with its keys; a new kind of value is a case in set_key() and key_json() of options.c.
+ * A new option is a row in options.c, with its keys; a new kind of value is a case in the four switches there.
  *
  * Everything here is pure: no file is opened, nothing is logged, no state is kept.
  */
@@ -26,6 +26,7 @@ enum opt_kind {
 	OPT_FD,     /* N or fd:N -> int */
 	OPT_UINT,   /* min..max -> unsigned */
 	OPT_SIZE,   /* K, M, G or MiB; min..max in bytes -> u64 */
+	OPT_MAC,    /* of one device, with colons -> u8[6] */
 	OPT_CHOICE, /* one of choices -> its index, in a bool or an enum */
 };
 
@@ -49,6 +50,8 @@ struct opt {
 	const char *json;            /* name in the JSON configuration; NULL: not part of it */
 	const char *arg;             /* replaces the argument's generated description; or NULL */
 	const char *help;
+	const char *prefix;          /* before the argument: the bool at prefix_off of the object; or NULL */
+	size_t prefix_off;
 	const struct opt_key *keys;
 	unsigned n_keys;             /* one bare key: the whole argument is its value, commas too. 0: --help */
 	size_t off;                  /* of the object in struct vm_config; 0 if keys give offsets in it */
@@ -64,9 +67,7 @@ struct opt_result {
 	char error[512];             /* one line, without newline; "" if none */
 };
 
-/* The table: vmm/options_rows.c. */
-extern const struct opt options_rows[];
-extern const unsigned options_n_rows;
+const struct opt *options_table(unsigned *n);
 
 /* argv[0] is the first option. 0, or EXIT_USAGE with r->error filled; c may then be half filled: free it. */
 int options_parse(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv, struct opt_result *r) __must_check;

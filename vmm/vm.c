@@ -302,6 +302,7 @@ static int vm_create(struct vm *vm)
 	status = create_platform(vm);
 	if (!status)
 		status = console_create(vm->ev, &c->console, &user, &vm->console);
+	vm->ctx.console = vm->console;
 	if (!status)
 		status = machine_create(vm);
 	if (!status)

@@ -70,8 +70,23 @@ static const struct {
 	{ "-d ro", "--disk: needs a path" },
 	{ "-d a,id=a/b", "--disk: id='a/b' is not an id: 1 to 32 letters, digits, '.', '_' or '-'" },
 	{ "-d a,queues=0", "--disk: queues='0' is not a number from 1 to 64" },
-	{ "-d a,id=x -d b,id=x", "--disk: another disk has that id" },
+	{ "-d a,id=x -d b,id=x", "--disk: another one has that id" },
 	{ "-d a,", "--disk: unknown key '', see --help" },
+	{ "-d a,iops=0", "--disk: iops='0' is not a number from 1 to 4294967295" },
+	{ "-d a,bps=1X", "--disk: bps='1X' is not a size: a number with K, M or G, or of MiB" },
+	{ "-n mac=02:00:00:00:00:01", "--net: needs a tap interface: tap=IF or tap=fd:N" },
+	{ "-n tap0", "--net: unknown key 'tap0' (did you mean 'tap'?)" },
+	{ "-n tap=", "--net: tap='' is not a path" },
+	{ "-n tap=t,mac=1", "--net: mac='1' is not a MAC address of one device, such as 02:00:00:00:00:01" },
+	{ "-n tap=t,queues=17", "--net: queues='17' is not a number from 1 to 16" },
+	{ "-n tap=t,id=x -n tap=u,id=x", "--net: another one has that id" },
+	{ "--vsock uds=x", "--vsock: needs the guest's context id: cid=N, 3 or more" },
+	{ "--vsock cid=2", "--vsock: cid='2' is not a number from 3 to 4294967294" },
+	{ "--vsock cid=3,uds=", "--vsock: uds= needs a path" },
+	{ "--balloon maybe", "--balloon: 'maybe' is not on or off" },
+	{ "--balloon target=1K", "--balloon: '1K' is too small, the minimum is 4K" },
+	{ "--console hvc:off", "--console: off leaves no hvc either" },
+	{ "--console hvc:ptty", "--console: unknown kind 'ptty' (did you mean 'pty'?)" },
 	{ "--rng maybe", "--rng: 'maybe' is not on or off" },
 	{ "--console file", "--console: 'file' needs a value: file=PATH" },
 	{ "--console ptty", "--console: unknown kind 'ptty' (did you mean 'pty'?)" },
@@ -97,6 +112,47 @@ static void test_options_bad_line_names_the_option(void **state)
 		assert_null(strchr(r.error, '\n'));
 		config_free(&c);
 	}
+}
+
+static void test_options_devices_fill_the_configuration(void **state)
+{
+	struct vm_config c;
+	struct opt_result r;
+	char *json;
+
+	assert_int_equal(parse(CMD_RUN, "-k k -n tap=t0 --net tap=fd:4,mac=02:00:00:00:aa:01,id=lan,queues=4,bps=10M,pps=500 -d a,bps=1M,iops=100"
+					" --vsock cid=42,uds=/tmp/v --balloon target=64M --console hvc:file=out", &c, &r), 0);
+	assert_int_equal(c.n_nets, 2);
+	assert_string_equal(c.nets[0].tap.path, "t0");
+	assert_int_equal(c.nets[0].tap.fd, -1);
+	assert_string_equal(c.nets[0].id, "net0");
+	assert_false(c.nets[0].mac_set);
+	assert_int_equal(c.nets[1].tap.fd, 4);
+	assert_string_equal(c.nets[1].id, "lan");
+	assert_true(c.nets[1].mac_set);
+	assert_int_equal(c.nets[1].mac[4], 0xaa);
+	assert_int_equal(c.nets[1].queues, 4);
+	assert_int_equal(c.nets[1].bps, MiB(10));
+	assert_int_equal(c.nets[1].pps, 500);
+	assert_int_equal(c.disks[0].bps, MiB(1));
+	assert_int_equal(c.disks[0].iops, 100);
+	assert_true(c.vsock);
+	assert_int_equal(c.vsock_cid, 42);
+	assert_string_equal(c.vsock_uds, "/tmp/v");
+	assert_true(c.balloon);
+	assert_int_equal(c.balloon_bytes, MiB(64));
+	assert_true(c.console.hvc);
+	assert_int_equal(c.console.kind, CONSOLE_FILE);
+	json = config_json(&c);
+	assert_non_null(strstr(json, "\"mac\": \"02:00:00:00:aa:01\""));
+	assert_non_null(strstr(json, "\"bps\": \"10M\""));
+	free(json);
+	config_free(&c);
+	/* The last one counts, prefix and all. */
+	assert_int_equal(parse(CMD_RUN, "--console hvc:stdio --console pty --balloon on", &c, &r), 0);
+	assert_false(c.console.hvc);
+	assert_true(c.balloon);
+	config_free(&c);
 }
 
 static void test_options_good_line_fills_the_configuration(void **state)
@@ -197,6 +253,38 @@ static void test_options_subcommands_take_their_own(void **state)
 	config_free(&c);
 }
 
+/* Every row is reachable, described and unambiguous. */
+static void test_options_table_is_sound(void **state)
+{
+	unsigned n;
+	const struct opt *t = options_table(&n);
+	char arg[160];
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_non_null(t[i].help);
+		assert_true(t[i].cmds);
+		assert_true(t[i].n_keys <= 32);
+		options_synopsis(&t[i], arg, sizeof(arg));
+		assert_true(strlen(arg) < sizeof(arg) - 1);
+		for (unsigned j = 0; j < i; j++) {
+			assert_string_not_equal(t[i].name, t[j].name);
+			assert_false(t[i].letter && t[i].letter == t[j].letter);
+			assert_false(t[i].alias && t[j].alias && strcmp(t[i].alias, t[j].alias) == 0);
+			assert_false(t[i].alias && strcmp(t[i].alias, t[j].name) == 0);
+		}
+		for (unsigned k = 0; k < t[i].n_keys; k++) {
+			const struct opt_key *key = &t[i].keys[k];
+
+			assert_true(!key->bare || k == 0);
+			assert_true(key->kind == OPT_FLAG || key->meta);
+			assert_int_equal(key->kind == OPT_CHOICE, key->choices != NULL);
+			assert_true(key->kind != OPT_CHOICE || key->size == 1 || key->size == 4);
+			assert_true((key->kind != OPT_UINT && key->kind != OPT_SIZE) || key->min < key->max);
+			assert_true(key->kind != OPT_UINT || key->max <= UINT32_MAX);
+		}
+	}
+}
+
 static void test_options_help_lists_what_is_not_hidden(void **state)
 {
 	static const struct { enum opt_cmd cmd; const char *has, *hasnt; } rows[] = {
@@ -216,6 +304,50 @@ static void test_options_help_lists_what_is_not_hidden(void **state)
 		assert_non_null(strstr(text, rows[i].has));
 		assert_null(strstr(text, rows[i].hasnt));
 		free(text);
+	}
+}
+
+/* s with each "|" as a table of Markdown wants it. */
+static void append_cell(char *row, size_t len, const char *s)
+{
+	size_t n = strlen(row);
+
+	for (; *s && n + 2 < len; s++) {
+		if (*s == '|')
+			row[n++] = '\\';
+		row[n++] = *s;
+	}
+	row[n] = 0;
+}
+
+/* The tests run in the root of the tree. */
+static void test_options_readme_has_every_row(void **state)
+{
+	static char readme[65536];
+	unsigned n;
+	const struct opt *t = options_table(&n);
+	FILE *f = fopen("README.md", "r");
+
+	assert_non_null(f);
+	assert_true(fread(readme, 1, sizeof(readme) - 1, f) > 0);
+	fclose(f);
+	for (unsigned i = 0; i < n; i++) {
+		char row[512] = "| `", arg[160], name[64];
+
+		if (!(t[i].cmds & CMD_RUN) || t[i].hidden)
+			continue;
+		options_synopsis(&t[i], arg, sizeof(arg));
+		if (t[i].letter)
+			snprintf(name, sizeof(name), "-%c, ", t[i].letter);
+		append_cell(row, sizeof(row), t[i].letter ? name : "");
+		snprintf(name, sizeof(name), "--%s%s", t[i].name, *arg ? " " : "");
+		append_cell(row, sizeof(row), name);
+		append_cell(row, sizeof(row), arg);
+		strncat(row, "` | ", sizeof(row) - strlen(row) - 1);
+		append_cell(row, sizeof(row), t[i].help);
+		strncat(row, " |\n", sizeof(row) - strlen(row) - 1);
+		if (!strstr(readme, row))
+			fail_msg("README.md lacks this row:\n%s", row);
 	}
 }
 
@@ -267,11 +399,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options_bad_line_names_the_option),
+		cmocka_unit_test(test_options_devices_fill_the_configuration),
 		cmocka_unit_test(test_options_good_line_fills_the_configuration),
 		cmocka_unit_test(test_options_size_units),
 		cmocka_unit_test(test_options_last_scalar_wins_and_lists_have_an_end),
 		cmocka_unit_test(test_options_subcommands_take_their_own),
+		cmocka_unit_test(test_options_table_is_sound),
 		cmocka_unit_test(test_options_help_lists_what_is_not_hidden),
+		cmocka_unit_test(test_options_readme_has_every_row),
 		cmocka_unit_test(test_options_distance_known_pairs),
 		cmocka_unit_test(test_options_json_holds_the_configuration),
 	};

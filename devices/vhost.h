@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtqueues served by the host's kernel (vhost-net, vhost-vsock): the kernel reads the guest's doorbells and raises its interrupts by eventfds, so that
+ * nothing of a running queue passes through nidus. Source: the kernel's include/uapi/linux/vhost.h.
+ *
+ * All functions under the device's lock, or before the guest runs.
+ */
+#ifndef NIDUS_VHOST_H
+#define NIDUS_VHOST_H
+
+#include "devices/virtio.h"
+
+struct vhost {
+	int fd;          /* owned */
+	u64 features;    /* what the kernel's side can do */
+};
+
+/* One queue of a vhost device. */
+struct vhost_ring {
+	struct vhost *vh; /* NULL: not made */
+	unsigned index;  /* within the vhost device */
+	struct vq *q;
+	struct irq_vec vec;
+	struct dma_span span[3];
+	int call;        /* what the kernel signals; -1: nothing */
+	bool on;
+};
+
+/* Opens node. 0, or -errno (-ENOTSUP: the kernel's side lacks what every driver here is offered). fd and features are set then. */
+int vhost_open(const char *node, struct vhost *vh) __must_check;
+/* On a struct with fd < 0 it does nothing. All rings are stopped. */
+void vhost_close(struct vhost *vh);
+
+/* What the driver accepted, cut to what the kernel's side knows; all of RAM for it to work on. 0 or -errno. */
+int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem) __must_check;
+
+int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q) __must_check;
+void vhost_ring_fini(struct vhost_ring *r);
+/* Tells the kernel where the ring, the doorbell and the interrupt are; it is served once its backend is set. 0 or -errno; no span is live then. */
+int vhost_ring_start(struct vhost_ring *r) __must_check;
+/* After its backend was taken away. Ring memory is not touched any more when it returns. */
+void vhost_ring_stop(struct vhost_ring *r);
+/* Follows the queue's vector and its MSI-X entry. Signals of a masked vector are kept and raised when the mask falls. */
+void vhost_ring_vector(struct vhost_ring *r);
+
+/* vhost-net: what frames of this ring come from and go to; -1 stops it and returns when the kernel has let go of it. 0 or -errno. */
+int vhost_net_backend(struct vhost *vh, unsigned index, int fd);
+
+/* vhost-vsock. -EADDRINUSE: another VM has the cid. */
+int vhost_vsock_set_cid(struct vhost *vh, u64 cid) __must_check;
+int vhost_vsock_run(struct vhost *vh, bool on);
+
+#endif
