@@ -60,7 +60,6 @@ struct arch_vm {
 struct arch_vcpu {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	struct kvm_xsave xsave;
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_lapic_state lapic;
@@ -69,6 +68,7 @@ struct arch_vcpu {
 	struct kvm_nested_state nested;
 	bool has_nested;
 	struct kvm_msrs *msrs;
+	struct kvm_xsave xsave; /* last: newer headers end it in an open array */
 };
 
 /* KVM leaves the name out, which a guest shows to its users. */

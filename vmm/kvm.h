@@ -38,8 +38,8 @@ int kvm_ioctl_val(int fd, unsigned long req, unsigned long val);
 
 /*
  * Opens node (or takes over fd >= 0) and creates the VM with its interrupt controller (arch_vm_init()). 0, or EXIT_HOST after one
- * log_error line naming the remedy: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit. On failure nothing is
- * left, fd included. All descriptors are close-on-exec. Thread: the one that builds the VM.
+ * log_error line naming the remedy: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit.
+ * On failure nothing is left, fd included. All descriptors are close-on-exec. Thread: the one that builds the VM.
  */
 int kvm_create(struct kvm *k, const char *node, int fd) __must_check;
 /* vCPUs must be destroyed, guest memory may still be mapped. No-op on a struct whose kvm_create() failed. */
