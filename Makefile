@@ -60,6 +60,7 @@ SRCS := \
 	vmm/config.c \
 	vmm/options.c \
 	vmm/option_values.c \
+	vmm/options_rows.c \
 	vmm/show.c \
 	vmm/offline_x86_64.c \
 	vmm/check.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration of one VM: what the command line and the JSON configuration fill in and everything else reads.
- * The options themselves are one table, vmm/options.c.
+ * The options themselves are one table, vmm/options_rows.c.
  * Strings are owned by the configuration (config_free). A path may be "fd:N"; config.c turns that into the fd field and leaves path for messages.
  */
 #ifndef NIDUS_CONFIG_H

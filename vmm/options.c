@@ -8,203 +8,6 @@
 #include "vmm/options.h"
 
 #define MAX_KEYS 32
-#define RATE_LIMIT GiB(1024)
-#define LEVELS { "error", "warn", "info", "debug", "trace", NULL }
-
-/* --- the table --- */
-
-static const char *const choices_level[] = LEVELS;
-static const char *const choices_reboot[] = { "exit", "reset", NULL };
-static const char *const choices_console[] = { "stdio", "", "pty", "off", NULL };
-static const char *const choices_arch[] = { "x86_64", "arm64", NULL };
-
-#define IN_CONFIG(f) .off = offsetof(struct vm_config, f)
-#define KEYS(k) .keys = k, .n_keys = ARRAY_SIZE(k)
-
-static const struct opt_key keys_kernel[] = { { "file", "FILE", OPT_FILE, .bare = true, IN_CONFIG(kernel) } };
-static const struct opt_key keys_initrd[] = { { "file", "FILE", OPT_FILE, .bare = true, IN_CONFIG(initrd) } };
-static const struct opt_key keys_cmdline[] = { { "text", "TEXT", OPT_STR, .bare = true, IN_CONFIG(cmdline) } };
-static const struct opt_key keys_raw[] = { { "on", NULL, OPT_FLAG, .bare = true, IN_CONFIG(raw_cmdline) } };
-static const struct opt_key keys_cpus[] = {
-	{ "count", "N", OPT_UINT, .bare = true, IN_CONFIG(cpus), .min = 1, .max = CONFIG_MAX_CPUS },
-};
-static const struct opt_key keys_memory[] = {
-	{ "size", "SIZE", OPT_SIZE, .bare = true, IN_CONFIG(mem_bytes), .min = CONFIG_MIN_MEM, .max = CONFIG_MAX_MEM },
-	{ "hugepages", "on|off", OPT_ONOFF, IN_CONFIG(hugepages) },
-};
-static const struct opt_key keys_disk[] = {
-	{ "path", "PATH", OPT_FILE, .bare = true, .off = offsetof(struct disk_cfg, file) },
-	{ "ro", NULL, OPT_FLAG, .off = offsetof(struct disk_cfg, ro) },
-	{ "id", "ID", OPT_ID, .off = offsetof(struct disk_cfg, id) },
-	{ "queues", "N", OPT_UINT, .off = offsetof(struct disk_cfg, queues), .min = 1, .max = CONFIG_MAX_CPUS },
-	{ "bps", "SIZE", OPT_SIZE, .off = offsetof(struct disk_cfg, bps), .min = KiB(1), .max = RATE_LIMIT },
-	{ "iops", "N", OPT_UINT, .off = offsetof(struct disk_cfg, iops), .min = 1, .max = UINT32_MAX },
-};
-static const struct opt_key keys_net[] = {
-	{ "tap", "IF", OPT_FILE, .off = offsetof(struct net_cfg, tap) },
-	{ "mac", "MAC", OPT_MAC, .off = offsetof(struct net_cfg, mac) },
-	{ "id", "ID", OPT_ID, .off = offsetof(struct net_cfg, id) },
-	{ "queues", "N", OPT_UINT, .off = offsetof(struct net_cfg, queues), .min = 1, .max = 16 },
-	{ "bps", "SIZE", OPT_SIZE, .off = offsetof(struct net_cfg, bps), .min = KiB(1), .max = RATE_LIMIT },
-	{ "pps", "N", OPT_UINT, .off = offsetof(struct net_cfg, pps), .min = 1, .max = UINT32_MAX },
-};
-static const struct opt_key keys_vsock[] = {
-	{ "cid", "N", OPT_UINT, IN_CONFIG(vsock_cid), .min = 3, .max = UINT32_MAX - 1 },
-	{ "uds", "PATH", OPT_STR, IN_CONFIG(vsock_uds) },
-};
-static const struct opt_key keys_balloon[] = {
-	{ "enabled", "on|off", OPT_ONOFF, .bare = true, IN_CONFIG(balloon) },
-	{ "target", "SIZE", OPT_SIZE, IN_CONFIG(balloon_bytes), .min = KiB(4), .max = CONFIG_MAX_MEM },
-};
-static const struct opt_key keys_rng[] = { { "on", "on|off", OPT_ONOFF, .bare = true, IN_CONFIG(rng) } };
-static const struct opt_key keys_console[] = {
-	{ "kind", "KIND", OPT_CHOICE, .bare = true, .size = 4, .off = offsetof(struct console_cfg, kind), .choices = choices_console },
-	{ "file", "PATH", OPT_FILE, .off = offsetof(struct console_cfg, file) },
-	{ "hvc", NULL, OPT_FLAG, .off = offsetof(struct console_cfg, hvc) },
-};
-static const struct opt_key keys_reboot[] = {
-	{ "action", "exit|reset", OPT_CHOICE, .bare = true, .size = 1, IN_CONFIG(reboot_reset), .choices = choices_reboot },
-};
-static const struct opt_key keys_grace[] = {
-	{ "seconds", "SECONDS", OPT_UINT, .bare = true, IN_CONFIG(grace_s), .max = 86400 },
-};
-static const struct opt_key keys_report[] = { { "file", "FILE", OPT_STR, .bare = true, IN_CONFIG(report) } };
-static const struct opt_key keys_ready[] = { { "fd", "N", OPT_FD, .bare = true, IN_CONFIG(ready_fd) } };
-static const struct opt_key keys_kvm[] = { { "fd", "fd:N", OPT_FD, .bare = true, IN_CONFIG(kvm_fd) } };
-static const struct opt_key keys_log[] = {
-	{ "level", "LEVEL", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(log_level), .choices = choices_level },
-};
-static const struct opt_key keys_testdev[] = { { "on", NULL, OPT_FLAG, .bare = true, IN_CONFIG(testdev) } };
-static const struct opt_key keys_arch[] = {
-	{ "arch", "ARCH", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(arch), .choices = choices_arch },
-};
-static const struct opt_key keys_out[] = { { "dir", "DIR", OPT_STR, .bare = true, IN_CONFIG(out_dir) } };
-static const struct opt_key keys_json[] = { { "on", NULL, OPT_FLAG, .bare = true, IN_CONFIG(json) } };
-static const struct opt_key keys_skip[] = { { "on", NULL, OPT_FLAG, .bare = true, IN_CONFIG(skip) } };
-
-/*
- * Elements of a list have an id each, elem bytes apart, n before this one. Without one it gets the first free of NAME0, NAME1, ... NULL, or what
- * is wrong.
- */
-static const char *unique_id(char *const *ids, size_t elem, unsigned n, char **id, const char *name)
-{
-	char buf[16];
-	unsigned i, k = 0;
-
-	do {
-		snprintf(buf, sizeof(buf), "%s%u", name, k++);
-		for (i = 0; i < n; i++) {
-			char *other = *(char *const *)(const void *)((const char *)ids + i * elem);
-
-			if (other && strcmp(other, *id ? *id : buf) == 0)
-				break;
-		}
-		if (*id)
-			return i < n ? "another one has that id" : NULL;
-	} while (i < n);
-	*id = strdup(buf);
-	return *id ? NULL : "out of memory";
-}
-
-static const char *disk_done(struct vm_config *c, void *obj)
-{
-	struct disk_cfg *d = obj;
-
-	return d->file.path ? unique_id(&c->disks[0].id, sizeof(*d), c->n_disks, &d->id, "disk") : "needs a path";
-}
-
-static const char *net_done(struct vm_config *c, void *obj)
-{
-	struct net_cfg *n = obj;
-
-	if (!n->tap.path)
-		return "needs a tap interface: tap=IF or tap=fd:N";
-	n->mac_set = n->mac[0] | n->mac[1] | n->mac[2] | n->mac[3] | n->mac[4] | n->mac[5];
-	return unique_id(&c->nets[0].id, sizeof(*n), c->n_nets, &n->id, "net");
-}
-
-static const char *vsock_done(struct vm_config *c, void *obj)
-{
-	c->vsock = true;
-	if (c->vsock_uds && !*c->vsock_uds)
-		return "uds= needs a path";
-	return c->vsock_cid ? NULL : "needs the guest's context id: cid=N, 3 or more";
-}
-
-static const char *balloon_done(struct vm_config *c, void *obj)
-{
-	c->balloon |= c->balloon_bytes != 0;
-	return NULL;
-}
-
-static const char *console_done(struct vm_config *c, void *obj)
-{
-	struct console_cfg *con = obj;
-
-	if (con->file.path && con->kind != CONSOLE_STDIO && con->kind != CONSOLE_FILE)
-		return "takes one of stdio, file=PATH, pty and off";
-	if (con->file.path)
-		con->kind = CONSOLE_FILE;
-	if (con->hvc && con->kind == CONSOLE_OFF)
-		return "off leaves no hvc either";
-	return NULL;
-}
-
-static const char *memory_done(struct vm_config *c, void *obj)
-{
-	if (!IS_ALIGNED(c->mem_bytes, c->hugepages ? MiB(2) : KiB(4)))
-		return c->hugepages ? "with hugepages=on the size must be a multiple of 2M" : "the size must be a multiple of 4K";
-	return NULL;
-}
-
-#define GUEST (CMD_RUN | CMD_SHOW)
-#define ANY (CMD_RUN | CMD_SHOW | CMD_CHECK)
-
-static const struct opt table[] = {
-	{ "kernel", NULL, 'k', GUEST, .json = "kernel", KEYS(keys_kernel), .help = "kernel to boot: bzImage or ELF vmlinux" },
-	{ "initrd", "initramfs", 'i', GUEST, .json = "initrd", KEYS(keys_initrd), .help = "initial RAM disk" },
-	{ "cmdline", "append", 'p', GUEST, .json = "cmdline", KEYS(keys_cmdline),
-	  .help = "kernel command line; console=, panic=-1 and reboot=panic_warm are added where it has none" },
-	{ "raw-cmdline", NULL, 0, GUEST, .json = "raw_cmdline", KEYS(keys_raw), .help = "add nothing to the command line" },
-	{ "cpus", NULL, 'c', GUEST, .json = "cpus", KEYS(keys_cpus), .help = "virtual CPUs, 1 to 64 (1)" },
-	{ "memory", NULL, 'm', GUEST, .json = "memory", KEYS(keys_memory), .done = memory_done,
-	  .help = "guest RAM, at least 16M; a number without K, M or G is in MiB (512M)" },
-	{ "disk", NULL, 'd', GUEST, .json = "disks", KEYS(keys_disk), .done = disk_done, IN_CONFIG(disks), .elem = sizeof(struct disk_cfg),
-	  .count_off = offsetof(struct vm_config, n_disks), .max = CONFIG_MAX_DISKS,
-	  .help = "raw disk image or block device; repeatable; bps, iops: bytes and requests per second at most" },
-	{ "net", NULL, 'n', GUEST, .json = "nets", KEYS(keys_net), .done = net_done, IN_CONFIG(nets), .elem = sizeof(struct net_cfg),
-	  .count_off = offsetof(struct vm_config, n_nets), .max = CONFIG_MAX_NETS,
-	  .arg = "tap=IF[,mac=MAC][,id=ID][,queues=N][,bps=SIZE][,pps=N]",
-	  .help = "network card on a tap interface, made if absent; repeatable; bps, pps: bytes and packets per second at most, each way" },
-	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
-	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
-	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,
-	  .help = "give free guest memory back to the host (off); target: RAM to take from the guest" },
-	{ "rng", NULL, 0, GUEST, .json = "rng", KEYS(keys_rng), .help = "virtio entropy device (on)" },
-	{ "console", NULL, 0, GUEST, .json = "console", KEYS(keys_console), .done = console_done, IN_CONFIG(console),
-	  .arg = "[hvc:]stdio|file=PATH|pty|off", .prefix = "hvc:", .prefix_off = offsetof(struct console_cfg, hvc),
-	  .help = "where the serial port, or with hvc: the virtio console goes (stdio); on a terminal Ctrl-A X ends nidus, Ctrl-A H helps" },
-	{ "on-reboot", NULL, 0, GUEST, .json = "on_reboot", KEYS(keys_reboot), .help = "end with status 81, or boot again (exit)" },
-	{ "grace", NULL, 0, GUEST, .json = "grace", KEYS(keys_grace),
-	  .help = "after SIGTERM the power button is pressed; how long the guest then has (10)" },
-	{ "report", NULL, 0, CMD_RUN, KEYS(keys_report), .help = "write one JSON object about the run at its end" },
-	{ "ready-fd", NULL, 0, CMD_RUN, KEYS(keys_ready), .help = "write one JSON line to this descriptor when the first CPU runs" },
-	{ "kvm", NULL, 0, CMD_RUN | CMD_CHECK, KEYS(keys_kvm), .help = "use an inherited descriptor of /dev/kvm" },
-	{ "log", NULL, 0, ANY, KEYS(keys_log), .help = "messages to show: error, warn, info, debug or trace (warn)" },
-	{ "arch", NULL, 0, CMD_SHOW, KEYS(keys_arch), .help = "architecture of the guest: x86_64 or arm64 (this machine's)" },
-	{ "out", NULL, 0, CMD_SHOW, KEYS(keys_out), .help = "write files into this folder instead of printing" },
-	{ "json", NULL, 0, CMD_CHECK, KEYS(keys_json), .help = "one JSON object instead of lines" },
-	{ "skip", NULL, 0, CMD_CHECK, KEYS(keys_skip), .help = "exit status 77 instead of 66, for test harnesses" },
-	{ "testdev", NULL, 0, GUEST, .hidden = true, KEYS(keys_testdev), .help = "device for nidus's own tests" },
-	{ "help", NULL, 'h', ANY, .help = "this text" },
-};
-
-const struct opt *options_table(unsigned *n)
-{
-	*n = ARRAY_SIZE(table);
-	return table;
-}
-
 /* --- suggestions --- */
 
 unsigned options_distance(const char *a, const char *b)
@@ -249,11 +52,11 @@ static const char *nearest_option(enum opt_cmd cmd, const char *typed)
 	const char *best = NULL;
 	unsigned dist = 33;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		if (!(table[i].cmds & cmd) || table[i].hidden)
+	for (unsigned i = 0; i < options_n_rows; i++) {
+		if (!(options_rows[i].cmds & cmd) || options_rows[i].hidden)
 			continue;
-		nearer(typed, table[i].name, &best, &dist);
-		nearer(typed, table[i].alias, &best, &dist);
+		nearer(typed, options_rows[i].name, &best, &dist);
+		nearer(typed, options_rows[i].alias, &best, &dist);
 	}
 	return best;
 }
@@ -544,8 +347,8 @@ static int set_option(const struct opt *o, struct vm_config *c, const char *arg,
 
 static const struct opt *find_long(enum opt_cmd cmd, const char *name, size_t len)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		const struct opt *o = &table[i];
+	for (unsigned i = 0; i < options_n_rows; i++) {
+		const struct opt *o = &options_rows[i];
 
 		if (!(o->cmds & cmd))
 			continue;
@@ -559,9 +362,9 @@ static const struct opt *find_long(enum opt_cmd cmd, const char *name, size_t le
 
 static const struct opt *find_letter(enum opt_cmd cmd, char letter)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		if ((table[i].cmds & cmd) && table[i].letter && table[i].letter == letter)
-			return &table[i];
+	for (unsigned i = 0; i < options_n_rows; i++) {
+		if ((options_rows[i].cmds & cmd) && options_rows[i].letter && options_rows[i].letter == letter)
+			return &options_rows[i];
 	}
 	return NULL;
 }
@@ -661,8 +464,8 @@ void options_synopsis(const struct opt *o, char *buf, size_t len)
 
 void options_help(FILE *f, enum opt_cmd cmd)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		const struct opt *o = &table[i];
+	for (unsigned i = 0; i < options_n_rows; i++) {
+		const struct opt *o = &options_rows[i];
 		char arg[160], left[200];
 
 		if (!(o->cmds & cmd) || o->hidden)
@@ -757,11 +560,11 @@ char *options_json(const struct vm_config *c)
 	char *text;
 
 	json_object_set_new(j, "version", json_integer(1));
-	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		if (!table[i].json)
+	for (unsigned i = 0; i < options_n_rows; i++) {
+		if (!options_rows[i].json)
 			continue;
-		if (json_object_set_new(j, table[i].json, option_json(&table[i], c)))
-			json_object_set_new(j, table[i].json, json_null());
+		if (json_object_set_new(j, options_rows[i].json, option_json(&options_rows[i], c)))
+			json_object_set_new(j, options_rows[i].json, json_null());
 	}
 	text = json_dumps(j, JSON_INDENT(2));
 	json_decref(j);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The command line as one table: the parser, --help, `show config`, README's reference and the lint that compares them read it.
- * A new option is a row in options.c, with its keys; a new kind of value is a case in the four switches there.
+ * A new option is a row in options_rows.c, with its keys; a new kind of value is a case in set_key() and key_json() of options.c.
  *
  * Everything here is pure: no file is opened, nothing is logged, no state is kept.
  */
@@ -67,7 +67,9 @@ struct opt_result {
 	char error[512];             /* one line, without newline; "" if none */
 };
 
-const struct opt *options_table(unsigned *n);
+/* The table: vmm/options_rows.c. */
+extern const struct opt options_rows[];
+extern const unsigned options_n_rows;
 
 /* argv[0] is the first option. 0, or EXIT_USAGE with r->error filled; c may then be half filled: free it. */
 int options_parse(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv, struct opt_result *r) __must_check;

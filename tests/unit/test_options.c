@@ -253,38 +253,6 @@ static void test_options_subcommands_take_their_own(void **state)
 	config_free(&c);
 }
 
-/* Every row is reachable, described and unambiguous. */
-static void test_options_table_is_sound(void **state)
-{
-	unsigned n;
-	const struct opt *t = options_table(&n);
-	char arg[160];
-
-	for (unsigned i = 0; i < n; i++) {
-		assert_non_null(t[i].help);
-		assert_true(t[i].cmds);
-		assert_true(t[i].n_keys <= 32);
-		options_synopsis(&t[i], arg, sizeof(arg));
-		assert_true(strlen(arg) < sizeof(arg) - 1);
-		for (unsigned j = 0; j < i; j++) {
-			assert_string_not_equal(t[i].name, t[j].name);
-			assert_false(t[i].letter && t[i].letter == t[j].letter);
-			assert_false(t[i].alias && t[j].alias && strcmp(t[i].alias, t[j].alias) == 0);
-			assert_false(t[i].alias && strcmp(t[i].alias, t[j].name) == 0);
-		}
-		for (unsigned k = 0; k < t[i].n_keys; k++) {
-			const struct opt_key *key = &t[i].keys[k];
-
-			assert_true(!key->bare || k == 0);
-			assert_true(key->kind == OPT_FLAG || key->meta);
-			assert_int_equal(key->kind == OPT_CHOICE, key->choices != NULL);
-			assert_true(key->kind != OPT_CHOICE || key->size == 1 || key->size == 4);
-			assert_true((key->kind != OPT_UINT && key->kind != OPT_SIZE) || key->min < key->max);
-			assert_true(key->kind != OPT_UINT || key->max <= UINT32_MAX);
-		}
-	}
-}
-
 static void test_options_help_lists_what_is_not_hidden(void **state)
 {
 	static const struct { enum opt_cmd cmd; const char *has, *hasnt; } rows[] = {
@@ -304,50 +272,6 @@ static void test_options_help_lists_what_is_not_hidden(void **state)
 		assert_non_null(strstr(text, rows[i].has));
 		assert_null(strstr(text, rows[i].hasnt));
 		free(text);
-	}
-}
-
-/* s with each "|" as a table of Markdown wants it. */
-static void append_cell(char *row, size_t len, const char *s)
-{
-	size_t n = strlen(row);
-
-	for (; *s && n + 2 < len; s++) {
-		if (*s == '|')
-			row[n++] = '\\';
-		row[n++] = *s;
-	}
-	row[n] = 0;
-}
-
-/* The tests run in the root of the tree. */
-static void test_options_readme_has_every_row(void **state)
-{
-	static char readme[65536];
-	unsigned n;
-	const struct opt *t = options_table(&n);
-	FILE *f = fopen("README.md", "r");
-
-	assert_non_null(f);
-	assert_true(fread(readme, 1, sizeof(readme) - 1, f) > 0);
-	fclose(f);
-	for (unsigned i = 0; i < n; i++) {
-		char row[512] = "| `", arg[160], name[64];
-
-		if (!(t[i].cmds & CMD_RUN) || t[i].hidden)
-			continue;
-		options_synopsis(&t[i], arg, sizeof(arg));
-		if (t[i].letter)
-			snprintf(name, sizeof(name), "-%c, ", t[i].letter);
-		append_cell(row, sizeof(row), t[i].letter ? name : "");
-		snprintf(name, sizeof(name), "--%s%s", t[i].name, *arg ? " " : "");
-		append_cell(row, sizeof(row), name);
-		append_cell(row, sizeof(row), arg);
-		strncat(row, "` | ", sizeof(row) - strlen(row) - 1);
-		append_cell(row, sizeof(row), t[i].help);
-		strncat(row, " |\n", sizeof(row) - strlen(row) - 1);
-		if (!strstr(readme, row))
-			fail_msg("README.md lacks this row:\n%s", row);
 	}
 }
 
@@ -404,9 +328,7 @@ int main(void)
 		cmocka_unit_test(test_options_size_units),
 		cmocka_unit_test(test_options_last_scalar_wins_and_lists_have_an_end),
 		cmocka_unit_test(test_options_subcommands_take_their_own),
-		cmocka_unit_test(test_options_table_is_sound),
 		cmocka_unit_test(test_options_help_lists_what_is_not_hidden),
-		cmocka_unit_test(test_options_readme_has_every_row),
 		cmocka_unit_test(test_options_distance_known_pairs),
 		cmocka_unit_test(test_options_json_holds_the_configuration),
 	};
