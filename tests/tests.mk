@@ -24,7 +24,7 @@ $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(LIB)
 -include $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d)
 
 units: $(UNIT_BINS) $(FUZZ_BINS) $(if $(SAN),,$(BIN))
-	@BUILD=$(BUILD) tests/units.sh $(UNIT_BINS)
+	@BUILD=$(BUILD) NIDUS_STEPS=$${NIDUS_STEPS:-$(word $(if $(SOAK),2,1),$(ORACLE_STEPS))} tests/units.sh $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/fuzz/seeds.sh $(FUZZ_BINS)
 
 check: units
