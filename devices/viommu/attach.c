@@ -46,7 +46,8 @@ static struct viommu_att *att_new(struct viommu_dev *d, u32 pasid)
 		a = &d->att[d->n_att++];
 	} else if (v->caps.software && v->caps.max_configs > 1) {
 		a = &d->att[1 + d->victim++ % (v->caps.max_configs - 1U)];
-		/* The cache drops its pages with it; its spans go on and are found by their tag. */
+		/* Later changes of that PASID will not be noticed, so DMA in flight by it counts as old from now on. */
+		viommu_mark_dev(d, a->pasid);
 		(void)v->cfg.backend.ops->set(v->cfg.backend.be, d->s1, a->pasid, &(struct s1_config){ .kind = S1_BLOCK });
 	} else {
 		return NULL;
@@ -62,11 +63,11 @@ static struct viommu_att *att_new(struct viommu_dev *d, u32 pasid)
 static int put_in_force(struct viommu_dev *d, u32 pasid, struct s1_config *cfg)
 {
 	const struct s1_backend *b = &d->v->cfg.backend;
+	bool tried_to_block = cfg->kind == S1_BLOCK;
 	int err = b->ops->set(b->be, d->s1, pasid, cfg);
 
-	bool tried_to_block = cfg->kind == S1_BLOCK;
-
-	d->v->queue.calls += !d->v->caps.software;
+	if (!d->v->caps.software)
+		d->v->queue.calls++;
 	if (!err)
 		return 0;
 	if (!tried_to_block || err == -EBUSY)

@@ -294,7 +294,6 @@ void viommu_reset(struct viommu *v)
 {
 	pthread_mutex_lock(&v->queue.run);
 	pthread_mutex_lock(&v->lock);
-	reg_reset(&v->regs);
 	v->model->reset(v);
 	v->n_irqs = 0;
 	v->queue.parked = false;
