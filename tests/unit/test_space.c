@@ -244,6 +244,79 @@ static void test_dma_to_interrupt_range_is_refused(void **state)
 	assert_int_equal(try_dma(&rig, 0, 9, 0xfee00000), FR_MSI_RANGE);
 }
 
+static void test_span_of_a_forgotten_pasid_parks(void **state)
+{
+	struct dma_span held;
+	struct iovec iov;
+
+	guest_structures(&rig);
+	for (u32 p = 0; p < 64; p++)
+		guest_first(&rig, 0, p, 7, PT(0));
+	poke(&rig, DIR(0) + 8, PTAB(0) | 1);
+	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
+	guest_up(&rig);
+	assert_int_equal(dma_get_pasid(rig.dma[0], 1, 0x5000, 8, DMA_WRITE, &held, &iov, 1), 1);
+	for (u32 p = 2; p < 128; p++)
+		assert_int_equal(where(&rig, 0, p, 0x5000), BUF(0));
+	guest_inv(&rig, INV_PC(1), 0);
+	assert_false(guest_waited(&rig));
+	dma_put(&held);
+	rig_events(&rig);
+	assert_true(guest_waited(&rig));
+}
+
+/* --- three threads: a device, the event loop, and the vCPU of the test --- */
+
+static gpa_t in_use; /* what the device has a live span of */
+static bool stop_device;
+
+static void *device(void *arg)
+{
+	const struct mem_slot *slot;
+
+	mem_slots(rig.mem, &slot);
+	while (!__atomic_load_n(&stop_device, __ATOMIC_SEQ_CST)) {
+		struct dma_span s;
+		struct iovec iov;
+
+		if (dma_get(rig.dma[0], 0x5000, 8, DMA_WRITE, &s, &iov, 1) < 0)
+			continue;
+		__atomic_store_n(&in_use, (gpa_t)((char *)iov.iov_base - (char *)slot->hva), __ATOMIC_SEQ_CST);
+		__atomic_store_n(&in_use, 0, __ATOMIC_SEQ_CST);
+		dma_put(&s);
+	}
+	return NULL;
+}
+
+static void *event_loop(void *arg)
+{
+	return event_run(rig.ev) ? rig.ev : NULL;
+}
+
+static void test_span_completed_wait_means_no_dma_by_the_old_page(void **state)
+{
+	pthread_t dev, loop;
+
+	up_with_page();
+	stop_device = false;
+	assert_int_equal(pthread_create(&dev, NULL, device, NULL), 0);
+	assert_int_equal(pthread_create(&loop, NULL, event_loop, NULL), 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		gpa_t old = BUF(i & 1 ? 1 : 0), next = BUF(i & 1 ? 0 : 1);
+		u64 seen = 0;
+
+		guest_map(&rig, 0, 0x5000, next | PTE_RWU);
+		guest_inv(&rig, INV_PAGE(7, 0), 0x5000);
+		while ((u32)seen != rig.seq)
+			assert_int_equal(mem_load(rig.mem, STATUS, 4, &seen), 0);
+		assert_int_not_equal(__atomic_load_n(&in_use, __ATOMIC_SEQ_CST), old);
+	}
+	__atomic_store_n(&stop_device, true, __ATOMIC_SEQ_CST);
+	event_stop(rig.ev);
+	pthread_join(dev, NULL);
+	pthread_join(loop, NULL);
+}
+
 #define SOFT(t) cmocka_unit_test_setup_teardown(t, setup_soft, teardown)
 
 int main(void)
@@ -264,6 +337,8 @@ int main(void)
 		SOFT(test_dma_many_pasids_beyond_the_cache_all_work),
 		SOFT(test_dma_renumbered_bus_is_looked_up_anew),
 		SOFT(test_dma_to_interrupt_range_is_refused),
+		SOFT(test_span_of_a_forgotten_pasid_parks),
+		SOFT(test_span_completed_wait_means_no_dma_by_the_old_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
