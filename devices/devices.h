@@ -18,6 +18,7 @@ struct mem;
 struct net_cfg;
 struct pci_fn;
 struct pci_host;
+struct tap;
 struct vm_config;
 
 /* Things a guest's device asks of the machine. Any thread; returns at once. */
@@ -63,6 +64,8 @@ struct dev_ctx {
 int pvpanic_create(const struct dev_ctx *ctx) __must_check;
 int virtio_blk_create(const struct dev_ctx *ctx, const struct disk_cfg *cfg) __must_check;
 int virtio_net_create(const struct dev_ctx *ctx, const struct net_cfg *cfg) __must_check;
+/* The same on a tap that is open, which it takes over. */
+int virtio_net_create_on(const struct dev_ctx *ctx, const struct net_cfg *cfg, const struct tap *tap) __must_check;
 int virtio_rng_create(const struct dev_ctx *ctx) __must_check;
 /* By the kernel's vhost-vsock; or where c has vsock_uds, by Unix sockets of the host. */
 int virtio_vsock_create(const struct dev_ctx *ctx, const struct vm_config *c) __must_check;

@@ -159,7 +159,12 @@ static void set_down(const struct tap *t)
 
 int tap_set_offload(struct tap *t, unsigned flags)
 {
-	return ioctl(t->fd[0], TUNSETOFFLOAD, (unsigned long)flags) < 0 ? -errno : 0;
+	if (flags == t->offload)
+		return 0;
+	if (ioctl(t->fd[0], TUNSETOFFLOAD, (unsigned long)flags) < 0)
+		return -errno;
+	t->offload = flags;
+	return 0;
 }
 
 int tap_set_queue(struct tap *t, unsigned i, bool on)
@@ -182,7 +187,9 @@ static int configure(struct tap *t)
 		if (i && tap_set_queue(t, i, false))
 			return -errno;
 	}
+	/* Also makes sure that it is 0 in the end: a tap keeps what its last user set. */
 	t->ufo = tap_set_offload(t, TUN_F_CSUM | TUN_F_UFO) == 0;
+	t->offload = TUN_F_CSUM;
 	return tap_set_offload(t, 0);
 }
 

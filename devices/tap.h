@@ -23,6 +23,7 @@ struct tap {
 	bool multi;      /* queues can be switched on and off */
 	bool ufo;        /* UDP fragmentation offload can be had */
 	bool was_down;   /* set up by us */
+	unsigned offload; /* what tap_set_offload() set last */
 	unsigned mtu;
 };
 

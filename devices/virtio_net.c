@@ -553,13 +553,18 @@ static int init_queues(const struct dev_ctx *ctx, struct net *n, const struct ne
 	return err;
 }
 
+static unsigned n_pairs(const struct net_cfg *cfg)
+{
+	return MIN(MAX(cfg->queues, 1), TAP_MAX_QUEUES);
+}
+
 static struct net *net_alloc(const struct net_cfg *cfg)
 {
 	struct net *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return NULL;
-	n->n_pairs = MIN(MAX(cfg->queues, 1), TAP_MAX_QUEUES);
+	n->n_pairs = n_pairs(cfg);
 	n->pair = calloc(n->n_pairs, sizeof(*n->pair));
 	n->frame = malloc(FRAME_MAX);
 	n->id = strdup(cfg->id ? cfg->id : "net");
@@ -576,18 +581,20 @@ static struct net *net_alloc(const struct net_cfg *cfg)
 	return NULL;
 }
 
-int virtio_net_create(const struct dev_ctx *ctx, const struct net_cfg *cfg)
+int virtio_net_create_on(const struct dev_ctx *ctx, const struct net_cfg *cfg, const struct tap *tap)
 {
 	struct net *n = net_alloc(cfg);
 	int status, err;
 
-	if (!n)
+	if (!n) {
+		struct tap t = *tap;
+
+		tap_close(&t);
 		return virtio_init_error("--net", -ENOMEM);
-	status = ctx->offline ? 0 : tap_open(cfg, n->n_pairs, &n->tap);
-	if (!status) {
-		set_mac(n, cfg);
-		status = ctx->offline ? 0 : open_vhost(n, cfg);
 	}
+	n->tap = *tap;
+	set_mac(n, cfg);
+	status = ctx->offline ? 0 : open_vhost(n, cfg);
 	if (!status) {
 		err = init_virtio(ctx, n, cfg);
 		if (!err && !ctx->offline)
@@ -599,4 +606,12 @@ int virtio_net_create(const struct dev_ctx *ctx, const struct net_cfg *cfg)
 	if (status)
 		destroy(&n->vd);
 	return status;
+}
+
+int virtio_net_create(const struct dev_ctx *ctx, const struct net_cfg *cfg)
+{
+	struct tap tap = { .mtu = 1500 };
+	int status = ctx->offline ? 0 : tap_open(cfg, n_pairs(cfg), &tap);
+
+	return status ? status : virtio_net_create_on(ctx, cfg, &tap);
 }
