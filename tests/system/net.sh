@@ -3,10 +3,11 @@
 # A NIC over a tap: ping, TCP both ways with bulk data, one queue and four, by vhost and in user space; what happens to the tap.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
+. "$(dirname "$0")/inc/sock.sh"
 
 GUEST=7-cloud
 KIB=$((NET_MIB * 1024))
-cpio -i --quiet --to-stdout bin/sock <"$GUESTS/$GUEST/initrd" >"$TMP/sock" && chmod +x "$TMP/sock"
+sock=$(host_sock $GUEST)
 
 initrd=$(guest_script $GUEST <<END
 load virtio_net
@@ -38,10 +39,10 @@ try()
 	for _ in $(seq 100); do [ -e /sys/class/net/tap0 ] && break; sleep 0.1; done
 	ip addr add 10.9.0.1/24 dev tap0 2>/dev/null
 	ip link set tap0 up
-	"$TMP/sock" echo tcp:0.0.0.0:7001 5 >"$TMP/echo" 2>&1 &
+	"$sock" echo tcp:0.0.0.0:7001 5 >"$TMP/echo" 2>&1 &
 	local echo=$!
 	check "$name: the guest did its part" vm_expect "guest: ready" 120
-	for i in 1 2 3 4 5; do "$TMP/sock" pump tcp:10.9.0.2:7000 "$KIB" >>"$TMP/in" 2>&1; done
+	for i in 1 2 3 4 5; do "$sock" pump tcp:10.9.0.2:7000 "$KIB" >>"$TMP/in" 2>&1; done
 	vm_wait 60
 	kill "$echo" 2>/dev/null
 	expect_status "$name: the guest powers off" 0
