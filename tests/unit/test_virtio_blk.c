@@ -103,6 +103,16 @@ static int setup_queues(void **state)
 	return open_with(&cfg);
 }
 
+static int setup_limited(void **state)
+{
+	struct disk_cfg cfg;
+
+	make_image();
+	cfg = config();
+	cfg.iops = 100;
+	return open_with(&cfg);
+}
+
 static int teardown(void **state)
 {
 	drv_close(&d);
@@ -284,6 +294,24 @@ static void test_blk_status_outside_ram_is_survived(void **state)
 	drv_kick(&d, 0);
 	drv_wait(&d, 0, 1);
 	assert_int_equal(drv_used_len(&d, 0, 0), 0);
+}
+
+static void test_blk_limit_keeps_requests_waiting_and_a_reset_forgets_them(void **state)
+{
+	u16 n;
+
+	drv_start(&d, 1, 64);
+	/* One request, offered again and again: a burst is 10. */
+	publish(0, 0, T_IN, 0, DRV_DATA, 512, true);
+	for (unsigned i = 1; i < 60; i++)
+		drv_avail(&d, 0, 0);
+	drv_kick(&d, 0);
+	for (unsigned i = 0; i < 10000 && drv_used_idx(&d, 0) < 10; i++)
+		drv_pump(&d);
+	n = drv_used_idx(&d, 0);
+	assert_true(n >= 10 && n < 60);
+	drv_set_status(&d, 0);
+	drv_pump(&d);
 }
 
 static void test_blk_discard_makes_a_hole_that_reads_zero(void **state)
@@ -564,6 +592,7 @@ int main(void)
 		T(test_blk_status_outside_ram_is_survived),
 		BOTH(test_blk_discard_makes_a_hole_that_reads_zero),
 		BOTH(test_blk_write_zeroes_with_and_without_unmap),
+		cmocka_unit_test_setup_teardown(test_blk_limit_keeps_requests_waiting_and_a_reset_forgets_them, setup_limited, teardown),
 		cmocka_unit_test_setup_teardown(test_blk_write_zeroes_without_zero_range_writes, setup_thread, teardown),
 		T(test_blk_bad_ranges_are_refused),
 		T(test_blk_range_without_feature_is_unsupported),
