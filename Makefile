@@ -69,6 +69,14 @@ SRCS := \
 	vmm/vm.c \
 	vmm/kvm.c \
 	vmm/irq_kvm.c \
+	vmm/kvm_vfio.c \
+	vmm/iommufd.c \
+	vmm/host_pci.c \
+	vmm/vfio.c \
+	vmm/vfio_cfg.c \
+	vmm/vfio_bar.c \
+	vmm/vfio_irq.c \
+	vmm/bind.c \
 	vmm/vcpu.c \
 	vmm/plat_x86_64.c \
 	acpi/acpi.c \

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "vmm/bind.h"
 #include "vmm/check.h"
 #include "vmm/config.h"
+#include "vmm/host_pci.h"
 #include "vmm/log.h"
 #include "vmm/options.h"
 #include "vmm/report.h"
@@ -18,7 +20,8 @@
 
 static const char usage[] =
 	"usage: nidus run --kernel FILE [OPTION...]                        boot a guest\n"
-	"       nidus check [--json] [--skip]                              what this host can do, and what to fix\n"
+	"       nidus check [BDF...] [--json] [--skip]                     what this host can do, and what to fix\n"
+	"       nidus bind|unbind BDF                                      give a PCI function to vfio-pci, and back\n"
 	"       nidus show acpi|memmap|pci|config [--out DIR] [OPTION...]  what the guest would see, without KVM\n"
 	"       nidus run|check|show --help, nidus --help, nidus --version\n";
 
@@ -46,15 +49,38 @@ static int run(const struct vm_config *c)
 	return rc ? rc : vm_run(c);
 }
 
+/* The functions that check is asked about, before its options. They stand where --vfio would put them. 0 or an exit status. */
+static int check_functions(struct vm_config *c, int *argc, char ***argv)
+{
+	for (; *argc && **argv[0] != '-'; (*argc)--, (*argv)++) {
+		struct vfio_cfg *v = &c->vfios[c->n_vfios];
+		char bdf[HOST_BDF_LEN];
+
+		if (c->n_vfios == CONFIG_MAX_VFIO || host_pci_parse(**argv, bdf)) {
+			log_error("check: '%s' is no PCI address, or one too many: [DOMAIN:]BUS:DEVICE.FUNCTION, at most %u", **argv, CONFIG_MAX_VFIO);
+			return EXIT_USAGE;
+		}
+		*v = (struct vfio_cfg){ .bdf = strdup(bdf), .fd = -1 };
+		if (!v->bdf)
+			return EXIT_HOST;
+		c->n_vfios++;
+	}
+	return 0;
+}
+
 /* argv[0] is the subcommand. */
 static int command(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv)
 {
 	const char *what = "";
 	struct opt_result r;
-	int rc;
+	int rc = 0;
 
 	argc--;
 	argv++;
+	if (cmd == CMD_CHECK)
+		rc = check_functions(c, &argc, &argv);
+	if (rc)
+		return rc;
 	if (cmd == CMD_SHOW && argc && argv[0][0] != '-') {
 		what = *argv++;
 		argc--;
@@ -80,6 +106,15 @@ static int command(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv)
 	return EXIT_INTERNAL;
 }
 
+static int bind_command(int argc, char **argv)
+{
+	if (argc != 2) {
+		log_error("%s: one PCI address is needed: nidus %s BDF", argv[0], argv[0]);
+		return EXIT_USAGE;
+	}
+	return strcmp(argv[0], "bind") == 0 ? bind_main(HOST_SYS, argv[1]) : unbind_main(HOST_SYS, argv[1]);
+}
+
 static int dispatch(struct vm_config *c, int argc, char **argv)
 {
 	if (argc >= 2) {
@@ -87,13 +122,15 @@ static int dispatch(struct vm_config *c, int argc, char **argv)
 			if (strcmp(argv[1], commands[i].name) == 0)
 				return command(commands[i].cmd, c, argc - 1, argv + 1);
 		}
+		if (strcmp(argv[1], "bind") == 0 || strcmp(argv[1], "unbind") == 0)
+			return bind_command(argc - 1, argv + 1);
 		if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 			return help_all();
 		if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 			puts("nidus " NIDUS_VERSION);
 			return EXIT_OK;
 		}
-		log_error("unknown command '%s', it is one of run, check and show", argv[1]);
+		log_error("unknown command '%s', it is one of run, check, bind, unbind and show", argv[1]);
 		return EXIT_USAGE;
 	}
 	fputs(usage, stderr);
