@@ -16,6 +16,7 @@ struct mem {
 	struct mem_slot slot[MEM_MAX_SLOTS];
 	unsigned n;
 	int fd;
+	bool pinned;
 	/* The whole reservation of each slot, guard pages included. */
 	void *area[MEM_MAX_SLOTS];
 	size_t area_len[MEM_MAX_SLOTS];
@@ -331,12 +332,19 @@ int mem_discard(const struct mem *m, gpa_t gpa, u64 len)
 	return 0;
 }
 
+void mem_pin(struct mem *m)
+{
+	m->pinned = true;
+}
+
 int mem_clear(struct mem *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct mem_slot *s = &m->slot[i];
 
-		if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->fd_offset, (off_t)s->len) < 0)
+		if (m->pinned)
+			memset(s->hva, 0, s->len);
+		else if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->fd_offset, (off_t)s->len) < 0)
 			return -errno;
 	}
 	return 0;

@@ -75,7 +75,10 @@ int mem_iov(const struct mem *m, gpa_t gpa, u64 len, struct iovec *iov, unsigned
  */
 int mem_discard(const struct mem *m, gpa_t gpa, u64 len) __must_check;
 
-/* Drops all contents (a reset): RAM reads zero again and the host's pages are given back. */
+/* A host IOMMU has the pages from here on: mem_clear() then writes zeros into them instead of giving them back. */
+void mem_pin(struct mem *m);
+
+/* Drops all contents (a reset): RAM reads zero again and the host's pages are given back, unless pinned. */
 int mem_clear(struct mem *m) __must_check;
 
 #endif

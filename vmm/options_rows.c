@@ -2,6 +2,7 @@
 /* The options themselves. A new one: its keys, its row, and the line in README.md that a test then asks for. */
 #include <stdlib.h>
 
+#include "vmm/host_pci.h"
 #include "vmm/options.h"
 
 #define RATE_LIMIT GiB(1024)
@@ -41,6 +42,10 @@ static const struct opt_key keys_net[] = {
 	{ "bps", "SIZE", OPT_SIZE, .off = offsetof(struct net_cfg, bps), .min = KiB(1), .max = RATE_LIMIT },
 	{ "pps", "N", OPT_UINT, .off = offsetof(struct net_cfg, pps), .min = 1, .max = UINT32_MAX },
 };
+static const struct opt_key keys_vfio[] = {
+	{ "bdf", "BDF", OPT_STR, .bare = true, .off = offsetof(struct vfio_cfg, bdf) },
+	{ "id", "ID", OPT_ID, .off = offsetof(struct vfio_cfg, id) },
+};
 static const struct opt_key keys_vsock[] = {
 	{ "cid", "N", OPT_UINT, IN_CONFIG(vsock_cid), .min = 3, .max = UINT32_MAX - 1 },
 	{ "uds", "PATH", OPT_STR, IN_CONFIG(vsock_uds) },
@@ -64,6 +69,7 @@ static const struct opt_key keys_grace[] = {
 static const struct opt_key keys_report[] = { { "file", "FILE", OPT_STR, .bare = true, IN_CONFIG(report) } };
 static const struct opt_key keys_ready[] = { { "fd", "N", OPT_FD, .bare = true, IN_CONFIG(ready_fd) } };
 static const struct opt_key keys_kvm[] = { { "fd", "fd:N", OPT_FD, .bare = true, IN_CONFIG(kvm_fd) } };
+static const struct opt_key keys_iommufd[] = { { "fd", "fd:N", OPT_FD, .bare = true, IN_CONFIG(iommufd_fd) } };
 static const struct opt_key keys_log[] = {
 	{ "level", "LEVEL", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(log_level), .choices = choices_level },
 };
@@ -114,6 +120,24 @@ static const char *net_done(struct vm_config *c, void *obj)
 		return "needs a tap interface: tap=IF or tap=fd:N";
 	n->mac_set = n->mac[0] | n->mac[1] | n->mac[2] | n->mac[3] | n->mac[4] | n->mac[5];
 	return unique_id(&c->nets[0].id, sizeof(*n), c->n_nets, &n->id, "net");
+}
+
+/* The BDF in its long form, so that everything else can compare and print it. */
+static const char *vfio_done(struct vm_config *c, void *obj)
+{
+	struct vfio_cfg *v = obj;
+	char bdf[HOST_BDF_LEN];
+
+	v->fd = -1;
+	if (!v->bdf || host_pci_parse(v->bdf, bdf))
+		return "needs a PCI address: [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:01:00.0 (lspci -D lists them)";
+	for (unsigned i = 0; i < c->n_vfios; i++) {
+		if (strcmp(c->vfios[i].bdf, bdf) == 0)
+			return "this function is given twice";
+	}
+	free(v->bdf);
+	v->bdf = strdup(bdf);
+	return v->bdf ? unique_id(&c->vfios[0].id, sizeof(*v), c->n_vfios, &v->id, "vfio") : "out of memory";
 }
 
 static const char *vsock_done(struct vm_config *c, void *obj)
@@ -169,6 +193,9 @@ const struct opt options_rows[] = {
 	  .count_off = offsetof(struct vm_config, n_nets), .max = CONFIG_MAX_NETS,
 	  .arg = "tap=IF[,mac=MAC][,id=ID][,queues=N][,bps=SIZE][,pps=N]",
 	  .help = "network card on a tap interface, made if absent; repeatable; bps, pps: bytes and packets per second at most, each way" },
+	{ "vfio", NULL, 0, GUEST, .json = "vfios", KEYS(keys_vfio), .done = vfio_done, IN_CONFIG(vfios), .elem = sizeof(struct vfio_cfg),
+	  .count_off = offsetof(struct vm_config, n_vfios), .max = CONFIG_MAX_VFIO,
+	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable" },
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
 	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
 	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,
@@ -183,6 +210,7 @@ const struct opt options_rows[] = {
 	{ "report", NULL, 0, CMD_RUN, KEYS(keys_report), .help = "write one JSON object about the run at its end" },
 	{ "ready-fd", NULL, 0, CMD_RUN, KEYS(keys_ready), .help = "write one JSON line to this descriptor when the first CPU runs" },
 	{ "kvm", NULL, 0, CMD_RUN | CMD_CHECK, KEYS(keys_kvm), .help = "use an inherited descriptor of /dev/kvm" },
+	{ "iommufd", NULL, 0, CMD_RUN, KEYS(keys_iommufd), .help = "use an inherited descriptor of /dev/iommu" },
 	{ "log", NULL, 0, ANY, KEYS(keys_log), .help = "messages to show: error, warn, info, debug or trace (warn)" },
 	{ "arch", NULL, 0, CMD_SHOW, KEYS(keys_arch), .help = "architecture of the guest: x86_64 or arm64 (this machine's)" },
 	{ "out", NULL, 0, CMD_SHOW, KEYS(keys_out), .help = "write files into this folder instead of printing" },

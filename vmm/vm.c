@@ -3,7 +3,7 @@
  * The life of a VM. vm_create() is the start-up list, in this order:
  *   1. signals, so that an early SIGTERM ends in order
  *   2. the files named by the user (exit 65 before anything is asked of the host)
- *   3. KVM, the platform's address map, RAM
+ *   3. KVM, assigned devices up to what their IOMMU can do, the platform's address map, RAM
  *   4. buses, interrupts, PCI host, the architecture's own devices, then the configured ones
  *   5. PCI resources, firmware tables and kernel, vCPUs
  * vm_destroy() is its mirror and takes a VM in any state of completion.
@@ -16,7 +16,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "devices/ioapic.h"
+#include "vmm/host_pci.h"
 #include "vmm/log.h"
+#include "vmm/vfio.h"
 #include "vmm/vm.h"
 #include "vmm/vm_priv.h"
 
@@ -257,6 +260,16 @@ static int create_platform(struct vm *vm)
 	return 0;
 }
 
+/* Assigned functions; the end of a wired interrupt is passed on to them. */
+static int create_vfio(struct vm *vm)
+{
+	int status = vfio_plug(vm->vfio, &vm->ctx), err = 0;
+
+	for (unsigned i = 0; vm->vfio && !status && !err && i < ARRAY_SIZE(vm->plat.pci.intx_line); i++)
+		err = ioapic_on_eoi(vm->ioapic, vm->plat.pci.intx_line[i], vfio_eoi, vm->vfio);
+	return err ? host_error("INTx", err) : status;
+}
+
 static int create_vcpus(struct vm *vm)
 {
 	struct vcpu_env env = {
@@ -295,7 +308,11 @@ static int vm_create(struct vm *vm)
 		return status;
 	vm->have_kvm = true;
 	report_phase(vm->report, REPORT_KVM);
-	status = create_memory(vm);
+	status = vfio_create(c, &vm->kvm, HOST_SYS, &vm->vfio);
+	if (!status)
+		status = create_memory(vm);
+	if (!status)
+		status = vfio_map(vm->vfio, vm->mem);
 	if (status)
 		return status;
 	report_phase(vm->report, REPORT_RAM);
@@ -307,6 +324,8 @@ static int vm_create(struct vm *vm)
 		status = machine_create(vm);
 	if (!status)
 		status = devices_create(&vm->ctx, c);
+	if (!status)
+		status = create_vfio(vm);
 	if (!status && pci_assign(vm->pci))
 		status = EXIT_HOST;
 	return status ? status : create_vcpus(vm);
@@ -318,6 +337,7 @@ static void vm_destroy(struct vm *vm)
 	if (vm->console)
 		console_destroy(vm->console);
 	pci_host_destroy(vm->pci);
+	vfio_destroy(vm->vfio);
 	machine_destroy(vm);
 	irq_destroy(vm->irq);
 	if (vm->have_mmio)

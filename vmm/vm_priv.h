@@ -24,6 +24,7 @@ struct ioapic;
 struct pci_conf1;
 struct power_x86;
 struct uart;
+struct vfio;
 
 struct vm {
 	const struct vm_config *cfg;
@@ -34,6 +35,7 @@ struct vm {
 	struct plat plat;
 	struct boot_file kernel, initrd;
 	char *cmdline;
+	struct vfio *vfio; /* NULL: nothing is assigned */
 	struct mem *mem;
 	struct bus mmio, pio;
 	bool have_mmio, have_pio;

@@ -1,0 +1,29 @@
+# tests/system/inc/vfio.sh - shared by the tests with assigned devices; sourced after lib.sh.
+
+# find_function VENDOR:DEVICE [N]: the BDF of the N-th such function of the emulated host (first: 1)
+find_function()
+{
+	local d n=0
+	for d in /sys/bus/pci/devices/*; do
+		[ "$(cat "$d/vendor" "$d/device" | tr -d '\n')" = "0x${1%:*}0x${1#*:}" ] || continue
+		n=$((n + 1))
+		[ $n != "${2:-1}" ] || { basename "$d"; return; }
+	done
+}
+
+driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
+
+# Bit 2 of the command register: bus mastering.
+bus_master() { echo $((($(od -An -tu1 -j4 -N1 "/sys/bus/pci/devices/$1/config") >> 2) & 1)); }
+
+# What a clean run leaves: no DMA by the device, nothing pinned, no complaint of the kernel.
+expect_clean()
+{
+	check "$1: bus mastering is off" [ "$(bus_master "$2")" = 0 ]
+	if dmesg | grep -iE 'dmar.*fault|WARNING|BUG:|leak|vfio.*(fail|error)' >"$TMP/dmesg"; then
+		sed 's/^/# /' "$TMP/dmesg"
+		not_ok "$1: the host's kernel has nothing to complain of"
+	else
+		ok "$1: the host's kernel has nothing to complain of"
+	fi
+}

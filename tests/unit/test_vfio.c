@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+#include "tests/unit/unit.h"
+
+#include "tests/unit/vfio_fake.h"
+
+static void test_vfio_start_brings_the_device_to_a_known_state(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(fake.in_kvm, 1);
+	assert_true(fake.bound);
+	assert_int_equal(fake.n_reset, 1);
+	assert_int_equal(fake.n_mapped, 1);
+	assert_int_not_equal(fake.attached, 0);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+	assert_non_null(vfio_rig_fn(&r)->parent);
+	assert_ptr_equal(vfio_of(vfio_rig_fn(&r)), r.v->dev[0]);
+	assert_null(vfio_of(vfio_rig_fn(&r)->parent));
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.in_kvm, 0);
+	assert_int_equal(fake.n_live, 0);
+	assert_int_equal(fake.attached, 0);
+}
+
+static void test_vfio_end_stops_dma_and_resets(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_reset, 2);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+}
+
+static void test_vfio_guest_reset_quiets_and_resets_the_device(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	vfio_rig_write(&r, FAKE_MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_not_equal(fake.irq_on[VFIO_IRQ_MSIX], 0);
+	pci_host_reset(r.pci.host);
+	assert_int_equal(fake.n_reset, 2);
+	assert_int_equal(fake.irq_on[VFIO_IRQ_MSIX], 0);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+	assert_int_equal(vfio_rig_read(&r, FAKE_MSIX + 2, 2), 7);
+	vfio_rig_fini(&r);
+}
+
+static void test_vfio_nothing_assigned_is_nothing(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	r.c.n_vfios = 0;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_null(r.v);
+	assert_int_equal(fake.calls, 0);
+	r.c.n_vfios = 1;
+	vfio_rig_fini(&r);
+}
+
+/* What the host may lack, and the status that says so. */
+static const struct {
+	const char *what;
+	struct sysfs_fn fn;
+	int open_errno, bind_errno, map_errno;
+	int status;
+} refusals[] = {
+	{ "no such function", { .bdf = "0000:00:05.0", .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .status = EXIT_NOINPUT },
+	{ "no IOMMU", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = -1, .cdev = "vfio0" }, .status = EXIT_HOST },
+	{ "a host driver", { .bdf = FAKE_BDF, .driver = "nvme", .group = 7, .cdev = NULL }, .status = EXIT_HOST },
+	{ "no driver", { .bdf = FAKE_BDF, .group = 7 }, .status = EXIT_HOST },
+	{ "no cdev", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = 7 }, .status = EXIT_HOST },
+	{ "a bridge", { .bdf = FAKE_BDF, .class = "0x060400\n", .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .status = EXIT_HOST },
+	{ "no iommufd", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .open_errno = ENOENT, .status = EXIT_HOST },
+	{ "no permission", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .open_errno = EACCES, .status = EXIT_HOST },
+	{ "in use", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .bind_errno = EINVAL, .status = EXIT_HOST },
+	{ "memlock", { .bdf = FAKE_BDF, .driver = "vfio-pci", .group = 7, .cdev = "vfio0" }, .map_errno = ENOMEM, .status = EXIT_HOST },
+};
+
+static void test_vfio_refusal_leaves_nothing(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
+		struct vfio_rig r;
+		int status;
+
+		vfio_rig_init(&r);
+		sysfs_del(r.sys);
+		assert_int_equal(mkdir(r.sys, 0700), 0);
+		sysfs_add(r.sys, &refusals[i].fn);
+		fake.open_errno = refusals[i].open_errno;
+		fake.bind_errno = refusals[i].bind_errno;
+		fake.map_errno = refusals[i].map_errno;
+		status = vfio_rig_start(&r);
+		if (status != refusals[i].status)
+			fail_msg("%s: status %d", refusals[i].what, status);
+		vfio_rig_fini(&r);
+		assert_int_equal(fake.n_live, 0);
+		assert_int_equal(fake.in_kvm, 0);
+	}
+}
+
+static void test_vfio_group_member_of_a_host_driver_is_refused(void **state)
+{
+	struct sysfs_fn bad = { .bdf = "0000:00:04.1", .driver = "ahci", .group = 7 };
+	struct sysfs_fn port = { .bdf = "0000:00:03.0", .class = "0x060400\n", .driver = "pcieport", .group = 7 };
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	sysfs_add(r.sys, &port);
+	assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), 0);
+	vfio_destroy(r.v);
+	sysfs_add(r.sys, &bad);
+	assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), EXIT_HOST);
+	vfio_rig_fini(&r);
+}
+
+static void test_vfio_behind_a_unit_needs_a_host_that_nests(void **state)
+{
+	static const u64 missing[] = { BIT(26), BIT(43), BIT(47) };
+	struct vfio_rig r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(missing); i++) {
+		vfio_rig_init(&r);
+		r.c.viommu = VIOMMU_VTD;
+		fake.ecap = ~missing[i];
+		assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), EXIT_HOST);
+		vfio_rig_fini(&r);
+		assert_int_equal(fake.n_live, 0);
+	}
+	vfio_rig_init(&r);
+	r.c.viommu = VIOMMU_VTD;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_live, 0);
+	vfio_rig_init(&r);
+	r.c.viommu = VIOMMU_VTD;
+	r.c.vfios[0].viommu = OFF;
+	fake.ecap = 0;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(vfio_parent(r.v->dev[0]), 0);
+	vfio_rig_fini(&r);
+}
+
+static void test_vfio_without_flr_tries_the_bus_and_goes_on(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	fake.no_reset = true;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(fake.n_reset, 0);
+	assert_int_equal(fake.n_hot_reset, 1);
+	vfio_rig_fini(&r);
+}
+
+/* Every call once in turn: a start that fails, or works without what failed, and in any case nothing left. */
+static void test_vfio_any_call_failing_leaves_nothing(void **state)
+{
+	for (unsigned n = 1;; n++) {
+		struct vfio_rig r;
+		int status;
+
+		vfio_rig_init(&r);
+		r.c.viommu = n & 1 ? VIOMMU_VTD : VIOMMU_OFF;
+		log_set_level(LOG_ERROR);
+		fake.fail_at = (n + 1) / 2;
+		status = vfio_rig_start(&r);
+		assert_in_range(status + 1, 1, EXIT_HOST + 1);
+		if (!status) {
+			vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+			vfio_rig_write(&r, FAKE_MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+			vfio_rig_read(&r, FAKE_VNDR + 4, 4);
+			vfio_rig_write(&r, FAKE_MSIX + 2, 2, 0);
+			pci_host_reset(r.pci.host);
+		}
+		vfio_rig_fini(&r);
+		if (fake.calls < fake.fail_at)
+			break;
+		assert_in_range(n, 1, 1000);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vfio_start_brings_the_device_to_a_known_state),
+		cmocka_unit_test(test_vfio_end_stops_dma_and_resets),
+		cmocka_unit_test(test_vfio_guest_reset_quiets_and_resets_the_device),
+		cmocka_unit_test(test_vfio_nothing_assigned_is_nothing),
+		cmocka_unit_test(test_vfio_refusal_leaves_nothing),
+		cmocka_unit_test(test_vfio_group_member_of_a_host_driver_is_refused),
+		cmocka_unit_test(test_vfio_behind_a_unit_needs_a_host_that_nests),
+		cmocka_unit_test(test_vfio_without_flr_tries_the_bus_and_goes_on),
+		cmocka_unit_test(test_vfio_any_call_failing_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/iommufd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "vmm/log.h"
+
+static int call(const struct iommufd *f, unsigned long req, void *arg)
+{
+	int r;
+
+	do
+		r = ioctl(f->fd, req, arg);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+int iommufd_open(struct iommufd *f, int inherited)
+{
+	int fd = inherited >= 0 ? fcntl(inherited, F_DUPFD_CLOEXEC, 3) : open(IOMMUFD_NODE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*f = (struct iommufd){ .fd = fd };
+	pthread_mutex_init(&f->lock, NULL);
+	return 0;
+}
+
+/* --- the table of live objects --- */
+
+/* Reserves the place before the object exists: one that cannot be remembered is never made. */
+static int make(struct iommufd *f, unsigned long req, void *arg, const u32 *out_id, const char *kind)
+{
+	int err = -ENOSPC;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->n_live < IOMMUFD_MAX_OBJECTS)
+		err = call(f, req, arg);
+	if (!err) {
+		f->live[f->n_live].id = *out_id;
+		f->live[f->n_live++].kind = kind;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+int iommufd_destroy(struct iommufd *f, u32 id)
+{
+	struct iommufd_destroy d = { .size = sizeof(d), .id = id };
+	int err;
+
+	pthread_mutex_lock(&f->lock);
+	err = call(f, IOMMUFD_DESTROY, &d);
+	for (unsigned i = 0; !err && i < f->n_live; i++) {
+		if (f->live[i].id != id)
+			continue;
+		/* Order is kept: iommufd_close() goes backwards. */
+		memmove(&f->live[i], &f->live[i + 1], (f->n_live - i - 1) * sizeof(f->live[0]));
+		f->n_live--;
+		break;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+void iommufd_close(struct iommufd *f)
+{
+	if (f->fd < 0)
+		return;
+	while (f->n_live) {
+		unsigned last = f->n_live - 1;
+		const char *kind = f->live[last].kind;
+		u32 id = f->live[last].id;
+		int err = iommufd_destroy(f, id);
+
+		log_debug("iommufd: %s %u was left over: %s", kind, id, err ? strerror(-err) : "destroyed");
+		/* Closing the descriptor ends what could not be destroyed. */
+		f->n_live = last;
+	}
+	close(f->fd);
+	f->fd = -1;
+	pthread_mutex_destroy(&f->lock);
+}
+
+/* --- typed calls --- */
+
+int iommufd_ioas_alloc(struct iommufd *f, u32 *ioas)
+{
+	struct iommufd_ioas_alloc a = { .size = sizeof(a) };
+	int err = make(f, IOMMUFD_IOAS_ALLOC, &a, &a.out_id, "IOAS");
+
+	if (!err)
+		*ioas = a.out_id;
+	return err;
+}
+
+static int map_slot(struct iommufd *f, u32 ioas, int fd, const struct mem_slot *s)
+{
+	const u32 flags = IOMMUFD_MAP_FIXED | IOMMUFD_MAP_WRITE | IOMMUFD_MAP_READ;
+	struct iommufd_ioas_map_file mf = {
+		.size = sizeof(mf), .flags = flags, .ioas_id = ioas, .fd = fd, .start = s->fd_offset, .length = s->len, .iova = s->gpa,
+	};
+	struct iommufd_ioas_map m = {
+		.size = sizeof(m), .flags = flags, .ioas_id = ioas, .user_va = (uintptr_t)s->hva, .length = s->len, .iova = s->gpa,
+	};
+	int err = call(f, IOMMUFD_IOAS_MAP_FILE, &mf);
+
+	/* Linux before 6.14 does not have the call, or not for this kind of file. */
+	if (err == -ENOTTY || err == -EOPNOTSUPP || err == -EINVAL)
+		err = call(f, IOMMUFD_IOAS_MAP, &m);
+	return err;
+}
+
+int iommufd_map_ram(struct iommufd *f, u32 ioas, struct mem *m)
+{
+	const struct mem_slot *s;
+	unsigned n = mem_slots(m, &s);
+
+	mem_pin(m);
+	for (unsigned i = 0; i < n; i++) {
+		int err = map_slot(f, ioas, mem_fd(m), &s[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out)
+{
+	/* The kernel writes zeros behind what it knows; a type with more data than this is not one of ours. */
+	struct iommufd_hw_vtd vtd = { 0 };
+	struct iommufd_hw_info h = { .size = sizeof(h), .dev_id = dev_id, .data_len = sizeof(vtd), .data_uptr = (uintptr_t)&vtd };
+	int err = call(f, IOMMUFD_GET_HW_INFO, &h);
+
+	if (err)
+		return err;
+	*out = (struct iommufd_hw){ .type = h.out_data_type, .capabilities = h.out_capabilities };
+	if (h.out_data_type == IOMMUFD_HW_VTD)
+		out->vtd = vtd;
+	return 0;
+}
+
+int iommufd_parent_alloc(struct iommufd *f, u32 dev_id, u32 ioas, u32 *hwpt)
+{
+	struct iommufd_hwpt_alloc a = { .size = sizeof(a), .flags = IOMMUFD_HWPT_NEST_PARENT, .dev_id = dev_id, .pt_id = ioas };
+	int err = make(f, IOMMUFD_HWPT_ALLOC, &a, &a.out_id, "nest parent");
+
+	if (!err)
+		*hwpt = a.out_id;
+	return err;
+}
+
+int iommufd_vtd_s1_alloc(struct iommufd *f, u32 dev_id, u32 parent, const struct iommufd_vtd_s1 *s1, u32 *hwpt)
+{
+	struct iommufd_hwpt_alloc a = {
+		.size = sizeof(a), .dev_id = dev_id, .pt_id = parent,
+		.data_type = IOMMUFD_HWPT_DATA_VTD_S1, .data_len = sizeof(*s1), .data_uptr = (uintptr_t)s1,
+	};
+	int err = make(f, IOMMUFD_HWPT_ALLOC, &a, &a.out_id, "nested table");
+
+	if (!err)
+		*hwpt = a.out_id;
+	return err;
+}
+
+int iommufd_vtd_s1_inv(struct iommufd *f, u32 hwpt, const struct iommufd_vtd_s1_inv *inv, unsigned n, unsigned *done)
+{
+	struct iommufd_invalidate v = {
+		.size = sizeof(v), .hwpt_id = hwpt, .data_uptr = (uintptr_t)inv,
+		.data_type = IOMMUFD_INV_VTD_S1, .entry_len = sizeof(*inv), .entry_num = n,
+	};
+	int err = call(f, IOMMUFD_HWPT_INVALIDATE, &v);
+
+	*done = MIN(v.entry_num, n);
+	return err ? err : *done < n ? -EIO : 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /dev/iommu by typed calls. One struct per VM; it knows every object that it made, so that nothing is left behind.
+ *
+ * Results are 0 or -errno. Thread: any; a lock protects the object table only.
+ * An object can be destroyed once nothing uses it: devices detached, nested tables before their parent, those before the IOAS.
+ */
+#ifndef NIDUS_IOMMUFD_H
+#define NIDUS_IOMMUFD_H
+
+#include <pthread.h>
+
+#include "vmm/abi_iommufd.h"
+#include "vmm/mem.h"
+
+#define IOMMUFD_MAX_OBJECTS 256
+#define IOMMUFD_NODE "/dev/iommu"
+
+struct iommufd {
+	int fd; /* -1: closed */
+	pthread_mutex_t lock;
+	struct { u32 id; const char *kind; } live[IOMMUFD_MAX_OBJECTS];
+	unsigned n_live;
+};
+
+/* Opens IOMMUFD_NODE, or takes a copy of inherited if that is not -1. */
+int iommufd_open(struct iommufd *f, int inherited) __must_check;
+/* Destroys what is left, newest first, and says so at debug level. Nothing on a struct that is not open. */
+void iommufd_close(struct iommufd *f);
+
+int iommufd_ioas_alloc(struct iommufd *f, u32 *ioas) __must_check;
+/*
+ * Maps every RAM slot at its guest address, readable and writable: by file where the kernel can, else by address. RAM is pinned from here
+ * on (mem_pin()). On failure the caller drops the IOAS.
+ */
+int iommufd_map_ram(struct iommufd *f, u32 ioas, struct mem *m) __must_check;
+
+/* What the host's IOMMU in front of a device can do. type: IOMMUFD_HW_*; vtd is zero for other types. */
+struct iommufd_hw {
+	u32 type;
+	u64 capabilities;
+	struct iommufd_hw_vtd vtd;
+};
+int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out) __must_check;
+
+/* A second stage over the IOAS on which first-stage tables can be nested. */
+int iommufd_parent_alloc(struct iommufd *f, u32 dev_id, u32 ioas, u32 *hwpt) __must_check;
+/* The guest's first-stage table at s1->pgtbl_addr, nested on parent. */
+int iommufd_vtd_s1_alloc(struct iommufd *f, u32 dev_id, u32 parent, const struct iommufd_vtd_s1 *s1, u32 *hwpt) __must_check;
+/* Carries out n invalidations of one nested table. *done counts those that are complete, also on failure. */
+int iommufd_vtd_s1_inv(struct iommufd *f, u32 hwpt, const struct iommufd_vtd_s1_inv *inv, unsigned n, unsigned *done) __must_check;
+
+/* -EBUSY: still in use. The object stays in the table if the call fails. */
+int iommufd_destroy(struct iommufd *f, u32 id) __must_check;
+
+#endif

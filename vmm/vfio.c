@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An assigned device's life, from its name on the command line to its end. Start-up is in the order of vfio.h: what the host cannot do is
+ * found before there is guest RAM, and told with the remedy.
+ */
+#include "vmm/vfio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "vmm/kvm_vfio.h"
+#include "vmm/log.h"
+#include "vmm/vfio_priv.h"
+
+#define CDEV_DIR "/dev/vfio/devices"
+#define IOMMU_OFF_HINT "switch it on in the firmware and boot the host with intel_iommu=on,sm_on (Intel)"
+/* VT-d ECAP: nested translation, first-stage translation, scalable mode (Intel VT-d 4.1 section 11.4.3). */
+#define ECAP_NEST BIT(26)
+#define ECAP_SMTS BIT(43)
+#define ECAP_FSTS BIT(47)
+
+int vfio_ioctl(const struct vfio_dev *d, unsigned long req, void *arg)
+{
+	int r;
+
+	do
+		r = ioctl(d->fd, req, arg);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* --- what the rest of the VMM asks --- */
+
+struct iommufd *vfio_iommufd(const struct vfio_dev *d)
+{
+	return &d->v->iommufd;
+}
+
+u32 vfio_dev_id(const struct vfio_dev *d)
+{
+	return d->id;
+}
+
+const struct iommufd_hw *vfio_hw(const struct vfio_dev *d)
+{
+	return &d->hw;
+}
+
+u32 vfio_parent(const struct vfio_dev *d)
+{
+	return d->parent;
+}
+
+const char *vfio_host_iommu(const struct vfio_dev *d)
+{
+	return d->iommu;
+}
+
+int vfio_attach(struct vfio_dev *d, u32 pt)
+{
+	struct vfio_attach_pt a = { .argsz = sizeof(a), .pt_id = pt };
+	int err = vfio_ioctl(d, VFIO_ATTACH_PT, &a);
+
+	d->attached |= !err;
+	return err;
+}
+
+int vfio_detach(struct vfio_dev *d)
+{
+	struct vfio_detach_pt a = { .argsz = sizeof(a) };
+	int err = d->attached ? vfio_ioctl(d, VFIO_DETACH_PT, &a) : 0;
+
+	if (!err)
+		d->attached = false;
+	return err;
+}
+
+void vfio_cut(struct vfio_dev *d)
+{
+	u8 cmd[2];
+
+	put_le(cmd, 2, PCI_COMMAND_MEMORY);
+	if (pwrite(d->fd, cmd, 2, (off_t)(d->cfg_off + PCI_COMMAND)) != 2)
+		log_error("%s: bus mastering cannot be switched off: %s", d->name, strerror(errno));
+}
+
+int vfio_dev_reset(struct vfio_dev *d)
+{
+	struct vfio_hot_reset hot = { .argsz = sizeof(hot) };
+
+	if (d->can_reset)
+		return vfio_ioctl(d, VFIO_RESET, NULL);
+	/* Works if everything on the bus is ours. */
+	return vfio_ioctl(d, VFIO_PCI_HOT_RESET, &hot);
+}
+
+/* --- refusals --- */
+
+static int no_iommufd(int err)
+{
+	if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+		log_error("--vfio: the host has no " IOMMUFD_NODE ": it needs a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV "
+			  "(Debian's own kernels have them off), and modprobe iommufd");
+	else if (err == -EACCES || err == -EPERM)
+		log_error("--vfio: " IOMMUFD_NODE ": %s: give this user access to it (chown or a udev rule)", strerror(-err));
+	else
+		log_error("--vfio: " IOMMUFD_NODE ": %s", strerror(-err));
+	return EXIT_HOST;
+}
+
+/* Members of the group that a host driver holds make it impossible to assign one of them. */
+static int check_group(const struct vfio_dev *d, const struct host_pci *h, const char *sys)
+{
+	char member[HOST_GROUP_MAX][HOST_BDF_LEN];
+	int n = host_pci_group(sys, h->group, member, HOST_GROUP_MAX);
+
+	for (int i = 0; i < MIN(n, HOST_GROUP_MAX); i++) {
+		struct host_pci m;
+
+		if (strcmp(member[i], d->bdf) == 0 || host_pci_read(sys, member[i], &m) || host_pci_harmless(&m))
+			continue;
+		log_error("--vfio %s: %s is in the same IOMMU group %d and bound to %s: run 'nidus bind %s' too, or unbind it", d->bdf, m.bdf,
+			  h->group, m.driver, m.bdf);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+static int check_host(struct vfio_dev *d, const char *sys, struct host_pci *h)
+{
+	if (host_pci_read(sys, d->bdf, h)) {
+		log_error("--vfio %s: there is no such PCI function (lspci -D lists them)", d->bdf);
+		return EXIT_NOINPUT;
+	}
+	if (h->class >> 16 == 0x06) {
+		log_error("--vfio %s: a bridge cannot be assigned: name a function behind it", d->bdf);
+		return EXIT_HOST;
+	}
+	if (h->group < 0) {
+		log_error("--vfio %s: there is no IOMMU in front of it: " IOMMU_OFF_HINT, d->bdf);
+		return EXIT_HOST;
+	}
+	if (strcmp(h->driver, "vfio-pci") != 0) {
+		log_error("--vfio %s: it is %s%s: run 'nidus bind %s' first", d->bdf, h->driver[0] ? "bound to the host driver " : "bound to no driver",
+			  h->driver, d->bdf);
+		return EXIT_HOST;
+	}
+	if (!h->cdev[0]) {
+		log_error("--vfio %s: this kernel gives no device file for it: it needs CONFIG_VFIO_DEVICE_CDEV (Debian's own kernels have it off)",
+			  d->bdf);
+		return EXIT_HOST;
+	}
+	snprintf(d->iommu, sizeof(d->iommu), "%s", h->iommu);
+	return check_group(d, h, sys);
+}
+
+static int refuse_bind(const struct vfio_dev *d, const struct host_pci *h, int err)
+{
+	/* A device file serves one holder: EINVAL is the kernel's word for a second one. */
+	if (err == -EINVAL || err == -EBUSY)
+		log_error("--vfio %s: it is already in use by another program%s", d->bdf,
+			  err == -EBUSY ? ", or a function of its IOMMU group is: end it first" : ": end it first");
+	else if (err == -EPERM)
+		log_error("--vfio %s: the host cannot isolate its interrupts: it needs interrupt remapping (firmware, intremap=on)", d->bdf);
+	else
+		log_error("--vfio %s: it cannot be bound to " IOMMUFD_NODE ": %s", d->bdf, strerror(-err));
+	return EXIT_HOST;
+}
+
+static int refuse_open(const struct vfio_dev *d, const char *path, int err)
+{
+	if (err == -EACCES || err == -EPERM)
+		log_error("--vfio %s: %s: %s: give this user access to it (chown or a udev rule)", d->bdf, path, strerror(-err));
+	else if (err == -EBUSY)
+		log_error("--vfio %s: it is already in use by another program: end it first", d->bdf);
+	else
+		log_error("--vfio %s: %s: %s", d->bdf, path, strerror(-err));
+	return EXIT_HOST;
+}
+
+/* --- opening and binding --- */
+
+static int bind_device(struct vfio *v, struct vfio_dev *d, const struct host_pci *h)
+{
+	struct vfio_bind b = { .argsz = sizeof(b), .iommufd = v->iommufd.fd };
+	struct vfio_info info = { .argsz = sizeof(info) };
+	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
+	int err;
+
+	snprintf(path, sizeof(path), CDEV_DIR "/%s", h->cdev);
+	d->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (d->fd < 0)
+		return refuse_open(d, path, -errno);
+	err = kvm_vfio_file(v->kvm_fd, d->fd, true);
+	if (err) {
+		log_error("--vfio %s: KVM does not take it: %s", d->bdf, strerror(-err));
+		return EXIT_HOST;
+	}
+	d->in_kvm = true;
+	err = vfio_ioctl(d, VFIO_BIND_IOMMUFD, &b);
+	if (err)
+		return refuse_bind(d, h, err);
+	d->bound = true;
+	d->id = b.out_devid;
+	err = vfio_ioctl(d, VFIO_GET_INFO, &info);
+	if (err || !(info.flags & VFIO_INFO_PCI)) {
+		log_error("--vfio %s: not a VFIO PCI device: %s", d->bdf, strerror(err ? -err : ENODEV));
+		return EXIT_HOST;
+	}
+	d->can_reset = info.flags & VFIO_INFO_RESET;
+	return 0;
+}
+
+/* --- what its DMA undergoes --- */
+
+/* What the guest's first-stage tables need of the host; names the first thing that is missing. */
+static int check_nesting(struct vfio_dev *d)
+{
+	static const struct { u64 bit; const char *name; } need[] = {
+		{ ECAP_SMTS, "scalable mode (ECAP.SMTS)" },
+		{ ECAP_FSTS, "first-stage translation (ECAP.FSTS)" },
+		{ ECAP_NEST, "nested translation (ECAP.NEST)" },
+	};
+	int err = iommufd_hw_info(&d->v->iommufd, d->id, &d->hw);
+
+	if (err || d->hw.type != IOMMUFD_HW_VTD) {
+		log_error("--vfio %s: the host's IOMMU cannot nest a guest's tables through this kernel (%s): give viommu=off to assign it "
+			  "without a vIOMMU", d->bdf, err ? strerror(-err) : "not Intel VT-d in scalable mode");
+		return EXIT_HOST;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(need); i++) {
+		if (d->hw.vtd.ecap & need[i].bit)
+			continue;
+		log_error("--vfio %s: the host's IOMMU %s lacks %s, so a guest's tables cannot be nested: give viommu=off to assign it without "
+			  "a vIOMMU", d->bdf, d->iommu, need[i].name);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+/* At most one function of a group may be behind a unit: its members share what the host applies. */
+static int check_alone(const struct vfio *v, const struct vfio_dev *d, const char *sys)
+{
+	struct host_pci a, b;
+
+	if (host_pci_read(sys, d->bdf, &a))
+		return EXIT_HOST;
+	for (unsigned i = 0; i < v->n; i++) {
+		const struct vfio_dev *o = v->dev[i];
+
+		if (o == d || host_pci_read(sys, o->bdf, &b) || a.group != b.group)
+			continue;
+		log_error("--vfio %s: %s is in the same IOMMU group %d: behind a vIOMMU only one of them can be assigned; give viommu=off to both, or "
+			  "leave one out", d->bdf, o->bdf, a.group);
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+/* A parent fits all devices whose host IOMMUs are alike; the kernel says -EINVAL where it does not. */
+static int attach_parent(struct vfio_dev *d)
+{
+	struct vfio *v = d->v;
+	int err = -EINVAL;
+	u32 parent;
+
+	for (unsigned i = 0; i < v->n && err == -EINVAL; i++) {
+		if (!v->dev[i]->parent)
+			continue;
+		d->parent = v->dev[i]->parent;
+		err = vfio_attach(d, d->parent);
+	}
+	if (err != -EINVAL)
+		return err;
+	d->parent = 0;
+	err = iommufd_parent_alloc(&v->iommufd, d->id, v->ioas, &parent);
+	if (err)
+		return err;
+	d->parent = parent;
+	return vfio_attach(d, parent);
+}
+
+static int attach_device(struct vfio_dev *d, const char *sys)
+{
+	int err = d->viommu ? check_nesting(d) : 0;
+
+	if (!err && d->viommu)
+		err = check_alone(d->v, d, sys);
+	if (err)
+		return err;
+	err = d->viommu ? attach_parent(d) : vfio_attach(d, d->v->ioas);
+	if (!err)
+		return 0;
+	log_error("--vfio %s: the host's IOMMU does not take it%s: %s", d->bdf, d->viommu ? " as a parent of nested tables" : "", strerror(-err));
+	return EXIT_HOST;
+}
+
+static int open_device(struct vfio *v, const struct vm_config *c, const struct vfio_cfg *cfg, const char *sys)
+{
+	struct vfio_dev *d = calloc(1, sizeof(*d));
+	struct host_pci h;
+	int status;
+
+	if (!d) {
+		log_error("--vfio: out of memory");
+		return EXIT_HOST;
+	}
+	d->fd = -1;
+	d->v = v;
+	v->dev[v->n++] = d;
+	snprintf(d->bdf, sizeof(d->bdf), "%s", cfg->bdf);
+	snprintf(d->name, sizeof(d->name), "%s", cfg->id ? cfg->id : cfg->bdf);
+	d->viommu = c->viommu != VIOMMU_OFF && cfg->viommu != OFF;
+	status = check_host(d, sys, &h);
+	return status ? status : bind_device(v, d, &h);
+}
+
+/* Every named function is looked at before the node is: the user's own mistakes come first. */
+static int open_all(struct vfio *v, const struct vm_config *c, const struct kvm *k, const char *sys)
+{
+	int status = 0, err;
+
+	for (unsigned i = 0; i < c->n_vfios; i++) {
+		if (!host_pci_exists(sys, c->vfios[i].bdf)) {
+			log_error("--vfio %s: there is no such PCI function (lspci -D lists them)", c->vfios[i].bdf);
+			return EXIT_NOINPUT;
+		}
+	}
+	err = iommufd_open(&v->iommufd, c->iommufd_fd);
+	if (err)
+		return no_iommufd(err);
+	err = kvm_vfio_create(k, &v->kvm_fd);
+	if (!err)
+		err = iommufd_ioas_alloc(&v->iommufd, &v->ioas);
+	if (err) {
+		log_error("--vfio: %s", strerror(-err));
+		return EXIT_HOST;
+	}
+	for (unsigned i = 0; i < c->n_vfios && !status; i++)
+		status = open_device(v, c, &c->vfios[i], sys);
+	for (unsigned i = 0; i < v->n && !status; i++)
+		status = attach_device(v->dev[i], sys);
+	return status;
+}
+
+int vfio_create(const struct vm_config *c, const struct kvm *k, const char *sys, struct vfio **out)
+{
+	struct vfio *v;
+	int status;
+
+	*out = NULL;
+	if (!c->n_vfios)
+		return 0;
+	v = calloc(1, sizeof(*v));
+	if (!v) {
+		log_error("--vfio: out of memory");
+		return EXIT_HOST;
+	}
+	v->iommufd.fd = v->kvm_fd = -1;
+	status = open_all(v, c, k, sys);
+	if (status) {
+		vfio_destroy(v);
+		return status;
+	}
+	*out = v;
+	return 0;
+}
+
+/* --- RAM --- */
+
+static void raise_memlock(struct rlimit *rl)
+{
+	if (getrlimit(RLIMIT_MEMLOCK, rl) || rl->rlim_cur == rl->rlim_max)
+		return;
+	rl->rlim_cur = rl->rlim_max;
+	/* If that fails, the mapping says what is missing. */
+	(void)!setrlimit(RLIMIT_MEMLOCK, rl);
+}
+
+int vfio_map(struct vfio *v, struct mem *m)
+{
+	struct rlimit rl = { 0 };
+	int err;
+
+	if (!v)
+		return 0;
+	raise_memlock(&rl);
+	err = iommufd_map_ram(&v->iommufd, v->ioas, m);
+	if (err == -ENOMEM)
+		log_error("--vfio: %llu MiB of guest RAM cannot be pinned: RLIMIT_MEMLOCK is %llu MiB for all VMs of this user: raise it "
+			  "(ulimit -l, LimitMEMLOCK= of a service)", (unsigned long long)(mem_total_bytes(m) >> 20),
+			  (unsigned long long)(rl.rlim_cur >> 20));
+	else if (err)
+		log_error("--vfio: guest RAM cannot be mapped into the host's IOMMU: %s", strerror(-err));
+	return err ? EXIT_HOST : 0;
+}
+
+/* --- the function --- */
+
+/* No interrupts, no DMA, power-on state. A device that cannot be reset at least stays silent. */
+static void stop_device(struct vfio_dev *d)
+{
+	int err = vfio_cfg_quiet(d);
+
+	vfio_irq_stop(d);
+	if (!err)
+		err = vfio_dev_reset(d);
+	if (err)
+		log_debug("%s: reset: %s", d->name, strerror(-err));
+	(void)vfio_cfg_quiet(d);
+}
+
+static void fn_reset(struct pci_fn *fn)
+{
+	stop_device(vfio_dev_of(fn));
+}
+
+/* The struct itself is vfio_destroy()'s. */
+static void fn_destroy(struct pci_fn *fn)
+{
+	struct vfio_dev *d = vfio_dev_of(fn);
+
+	if (d->live)
+		stop_device(d);
+	vfio_irq_fini(d);
+	vfio_bars_fini(d);
+	vfio_cfg_fini(d);
+	pci_fn_fini(fn);
+}
+
+static const struct pci_fn_ops ops = {
+	.cfg_read = vfio_cfg_read,
+	.cfg_write = vfio_cfg_write,
+	.bar_read = vfio_bar_read,
+	.bar_write = vfio_bar_write,
+	.bar_mapped = vfio_bar_mapped,
+	.msix_changed = vfio_msix_changed,
+	.reset = fn_reset,
+	.destroy = fn_destroy,
+};
+
+struct vfio_dev *vfio_of(const struct pci_fn *fn)
+{
+	return fn->ops == &ops ? CONTAINER_OF(fn, struct vfio_dev, fn) : NULL;
+}
+
+/* Function and root port, in this order: once plugged, the host bridge ends them. */
+static int plug_fn(struct vfio_dev *d, const struct dev_ctx *ctx)
+{
+	static const struct pci_ids ids = { 0 };
+	int dev = pci_free_dev(ctx->pci, PCI_DEV_ROOT_PORT), err = dev < 0 ? dev : pci_fn_init(&d->fn, &ops, &ids, d->name);
+	struct pci_fn *port;
+
+	if (err)
+		return err;
+	err = ctx->dma_for(ctx, &d->fn, d->viommu, &d->fn.dma);
+	if (!err)
+		err = vfio_bars_init(d);
+	if (!err)
+		err = pci_root_port_create(ctx->pci, (unsigned)dev, &port);
+	if (!err)
+		err = pci_plug(ctx->pci, port, 0, &d->fn);
+	if (err)
+		pci_fn_fini(&d->fn);
+	return err;
+}
+
+static int plug_device(struct vfio_dev *d, const struct dev_ctx *ctx)
+{
+	int err = plug_fn(d, ctx);
+
+	d->ctx = ctx;
+	if (err)
+		return err;
+	err = vfio_irq_init(d);
+	if (!err)
+		err = vfio_cfg_init(d);
+	if (!err)
+		err = vfio_cfg_quiet(d);
+	if (err)
+		return err;
+	err = vfio_dev_reset(d);
+	if (err)
+		log_warn("%s: it has no function level reset and its bus cannot be reset alone (%s): what the last user left in it is seen by "
+			 "this guest, and the next one sees what this guest leaves", d->name, strerror(-err));
+	err = vfio_cfg_quiet(d);
+	if (!err)
+		vfio_bars_map(d);
+	return err;
+}
+
+int vfio_plug(struct vfio *v, const struct dev_ctx *ctx)
+{
+	for (unsigned i = 0; v && i < v->n; i++) {
+		int err = plug_device(v->dev[i], ctx);
+
+		if (err) {
+			log_error("--vfio %s: %s", v->dev[i]->bdf, err == -ENOSPC ? "no place on bus 0 for another root port" : strerror(-err));
+			return EXIT_HOST;
+		}
+	}
+	return 0;
+}
+
+void vfio_eoi(void *arg, u32 line)
+{
+	struct vfio *v = arg;
+
+	for (unsigned i = 0; i < v->n; i++)
+		vfio_irq_eoi(v->dev[i], line);
+}
+
+/* --- the end --- */
+
+static void close_device(struct vfio_dev *d)
+{
+	int err = vfio_detach(d);
+
+	if (err)
+		log_debug("%s: detach: %s", d->name, strerror(-err));
+	if (d->in_kvm)
+		(void)!kvm_vfio_file(d->v->kvm_fd, d->fd, false);
+	if (d->fd >= 0)
+		close(d->fd);
+}
+
+void vfio_destroy(struct vfio *v)
+{
+	if (!v)
+		return;
+	for (unsigned i = 0; i < v->n; i++)
+		close_device(v->dev[i]);
+	/* Parents are shared, so they go when the last device is gone; then the space that they map. */
+	for (unsigned i = 0; i < v->n; i++) {
+		u32 parent = v->dev[i]->parent;
+
+		for (unsigned j = 0; j < i; j++)
+			parent = v->dev[j]->parent == parent ? 0 : parent;
+		if (parent)
+			(void)!iommufd_destroy(&v->iommufd, parent);
+	}
+	if (v->ioas)
+		(void)!iommufd_destroy(&v->iommufd, v->ioas);
+	iommufd_close(&v->iommufd);
+	if (v->kvm_fd >= 0)
+		close(v->kvm_fd);
+	for (unsigned i = 0; i < v->n; i++)
+		free(v->dev[i]);
+	free(v);
+}
