@@ -20,7 +20,9 @@ static int open_errno(const char *path, int err)
 		log_error("--disk %s: %s: raise the limit on open files (ulimit -n)", path, strerror(err));
 		return EXIT_HOST;
 	}
-	if (err == ENXIO)
+	if (err == EISDIR)
+		log_error("--disk %s: a directory, not a disk image", path);
+	else if (err == ENXIO)
 		log_error("--disk %s: neither a regular file nor a block device", path);
 	else if (err == EACCES || err == EROFS || err == EPERM)
 		log_error("--disk %s: %s: give access to it, or add ,ro if it is only to be read", path, strerror(err));
@@ -38,7 +40,7 @@ static int open_fd(const struct disk_cfg *cfg, int *out)
 	else
 		fd = open(cfg->file.path, OPEN_FLAGS(cfg->ro));
 	if (fd < 0)
-		return errno == EISDIR ? open_errno(cfg->file.path, ENXIO) : open_errno(cfg->file.path, errno);
+		return open_errno(cfg->file.path, errno);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || (!cfg->ro && (flags & O_ACCMODE) != O_RDWR)) {
 		log_error("--disk %s: the inherited descriptor is not open for %s", cfg->file.path, cfg->ro ? "reading" : "reading and writing: add ,ro");
@@ -66,8 +68,7 @@ static int inspect(const char *path, struct blk_image *img)
 		if (ioctl(img->fd, BLKPBSZGET, &physical) < 0 || physical < SECTOR || (physical & (physical - 1)))
 			physical = SECTOR;
 	} else {
-		log_error("--disk %s: neither a regular file nor a block device", path);
-		return EXIT_NOINPUT;
+		return open_errno(path, S_ISDIR(st.st_mode) ? EISDIR : ENXIO);
 	}
 	if (bytes < SECTOR) {
 		log_error("--disk %s: the image is %s", path, bytes ? "smaller than one sector of 512 bytes" : "empty");
