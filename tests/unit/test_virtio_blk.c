@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: fallocate io_uring_queue_init_params
+// wrap: fallocate io_uring_queue_init_params rate_now_ns
 #include "tests/unit/unit.h"
 #include "tests/unit/virtio_drv.h"
 
@@ -34,6 +34,14 @@ int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
 		return -1;
 	}
 	return __real_fallocate(fd, mode, off, len);
+}
+
+static u64 now_ns = 1;
+
+u64 __wrap_rate_now_ns(void);
+u64 __wrap_rate_now_ns(void)
+{
+	return now_ns;
 }
 
 static struct drv d;
@@ -518,6 +526,46 @@ static void test_blk_reset_with_io_in_flight_ends_it(void **state)
 	assert_int_equal(drv_ram(&d, BUF, 8), 97);
 }
 
+static void test_blk_limits_hold_requests_back_until_time_passes(void **state)
+{
+	static const struct {
+		u64 bps, iops;
+		u16 first, then; /* requests served at once, and 10 ms later */
+	} rows[] = {
+		{ 0, 100, 10, 11 },
+		/* 4 KiB each: a tenth of a second's worth, and one that makes the debt. */
+		{ 409600, 0, 10, 11 },
+		{ 4096000, 100, 10, 11 },
+		{ 409600, 100000, 10, 11 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct disk_cfg cfg;
+
+		make_image();
+		cfg = config();
+		cfg.bps = rows[i].bps;
+		cfg.iops = rows[i].iops;
+		open_with(&cfg);
+		drv_start(&d, 1, 64);
+		for (u16 n = 0; n < 16; n++)
+			publish(0, n, T_IN, 0, BUF + n * 0x1000, 4096, true);
+		drv_kick(&d, 0);
+		drv_wait(&d, 0, rows[i].first);
+		drv_pump(&d);
+		assert_int_equal(drv_used_idx(&d, 0), rows[i].first);
+		now_ns += 10000000;
+		drv_wait(&d, 0, rows[i].then);
+		drv_pump(&d);
+		assert_int_equal(drv_used_idx(&d, 0), rows[i].then);
+		/* Held back ones are forgotten by a reset; what is left of the limit stays. */
+		now_ns += 100000000;
+		drv_start(&d, 1, 64);
+		assert_int_equal(request(T_IN, 0, BUF, 512, true), S_OK);
+		teardown(NULL);
+	}
+}
+
 static void test_blk_queue_count_follows_vcpus_and_option(void **state)
 {
 	static const struct {
@@ -604,6 +652,7 @@ int main(void)
 		BOTH(test_blk_scattered_pages_go_in_rounds),
 		T(test_blk_too_many_segments_is_an_io_error),
 		BOTH(test_blk_reset_with_io_in_flight_ends_it),
+		cmocka_unit_test(test_blk_limits_hold_requests_back_until_time_passes),
 		cmocka_unit_test(test_blk_queue_count_follows_vcpus_and_option),
 		cmocka_unit_test(test_blk_same_file_twice_is_refused_unless_read_only),
 		cmocka_unit_test(test_blk_create_without_file_leaves_nothing),
