@@ -66,6 +66,7 @@ SRCS := \
 	vmm/check.c \
 	vmm/report.c \
 	vmm/console.c \
+	vmm/units.c \
 	vmm/vm.c \
 	vmm/kvm.c \
 	vmm/irq_kvm.c \

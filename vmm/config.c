@@ -78,6 +78,21 @@ static int check_fd(const char *name, int fd)
 	return EXIT_NOINPUT;
 }
 
+/* A device behind a unit needs a unit. */
+static int check_viommu(const struct vm_config *c)
+{
+	const char *id = NULL;
+
+	for (unsigned i = 0; i < c->n_disks; i++)
+		id = c->disks[i].viommu == ON ? c->disks[i].id : id;
+	for (unsigned i = 0; i < c->n_nets; i++)
+		id = c->nets[i].viommu == ON ? c->nets[i].id : id;
+	if (!id || c->viommu != VIOMMU_OFF)
+		return 0;
+	log_error("viommu=on for %s: there is no IOMMU to be behind: add --viommu auto", id);
+	return EXIT_USAGE;
+}
+
 int config_check(const struct vm_config *c)
 {
 	int rc;
@@ -94,6 +109,9 @@ int config_check(const struct vm_config *c)
 		log_error("--balloon: the target is all of the guest's RAM or more: give less than --memory");
 		return EXIT_USAGE;
 	}
+	rc = check_viommu(c);
+	if (rc)
+		return rc;
 	if (c->balloon && c->n_vfios) {
 		log_error("--balloon: not together with --vfio: an assigned device pins all of RAM");
 		return EXIT_USAGE;

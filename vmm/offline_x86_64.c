@@ -14,6 +14,7 @@
 #include "vmm/log.h"
 #include "vmm/memmap_x86_64.h"
 #include "vmm/offline.h"
+#include "vmm/units.h"
 
 /* A run takes it from the CPU. Only the end of the 64-bit window depends on it. */
 #define PHYS_BITS 46
@@ -26,6 +27,7 @@ struct machine {
 	struct event *ev;
 	struct mem *mem;
 	struct dma dma;
+	struct units units;
 	struct irq *irq;
 	struct ioapic *ioapic;
 	struct pci_conf1 *conf1;
@@ -66,12 +68,6 @@ static void no_request(void *arg, enum machine_event e, u32 code)
 
 static void no_output(void *arg, const u8 *buf, unsigned len)
 {
-}
-
-static int identity(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma)
-{
-	*dma = ctx->dma_arg;
-	return 0;
 }
 
 /* An empty image in memory stands in for each disk, so that the real device can be made where its file is absent or in use. */
@@ -116,8 +112,19 @@ static int create_buses(struct machine *m)
 
 static int create_platform(struct machine *m)
 {
+	const struct units_env env = {
+		.mmio = &m->o.mmio,
+		.irq = m->irq,
+		.ev = m->ev,
+		.mem = m->mem,
+		.identity = &m->dma,
+		.base = m->o.plat.viommu,
+		.haw = PHYS_BITS,
+	};
 	const struct uart_host host = { .out = no_output };
 	int err;
+
+	units_init(&m->units, &m->cfg, &env);
 
 	m->ctx = (struct dev_ctx){
 		.mmio = &m->o.mmio,
@@ -129,8 +136,8 @@ static int create_platform(struct machine *m)
 		.offline = true,
 		.cpus = m->cfg.cpus,
 		.machine = no_request,
-		.dma_for = identity,
-		.dma_arg = &m->dma,
+		.dma_for = units_dma_for,
+		.dma_arg = &m->units,
 	};
 	err = ioapic_create(&m->o.mmio, m->irq, X86_IOAPIC_BASE, X86_IOAPIC_ID, &m->ioapic);
 	if (!err)
@@ -147,6 +154,8 @@ static int describe(struct machine *m)
 	struct offline *o = &m->o;
 	int err = pci_assign(o->pci);
 
+	if (!err)
+		err = units_table(&m->units, &o->plat.iommu);
 	if (err)
 		return err;
 	o->n_map = plat_x86_64_regions(&o->plat, o->map, ARRAY_SIZE(o->map));
@@ -205,6 +214,7 @@ void offline_x86_64_destroy(struct offline *o)
 	acpi_free(&o->tables);
 	if (o->pci)
 		pci_host_destroy(o->pci);
+	units_fini(&m->units);
 	uart_destroy(m->uart);
 	power_x86_destroy(m->power);
 	pci_conf1_destroy(m->conf1);

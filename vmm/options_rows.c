@@ -10,6 +10,8 @@
 static const char *const choices_level[] = { "error", "warn", "info", "debug", "trace", NULL };
 static const char *const choices_reboot[] = { "exit", "reset", NULL };
 static const char *const choices_console[] = { "stdio", "", "pty", "off", NULL };
+static const char *const choices_tristate[] = { "", "off", "on", NULL };
+static const char *const choices_viommu[] = { "off", "auto", "vtd", NULL };
 static const char *const choices_arch[] = { "x86_64", "arm64", NULL };
 
 #define IN_CONFIG(f) .off = offsetof(struct vm_config, f)
@@ -33,6 +35,7 @@ static const struct opt_key keys_disk[] = {
 	{ "queues", "N", OPT_UINT, .off = offsetof(struct disk_cfg, queues), .min = 1, .max = CONFIG_MAX_CPUS },
 	{ "bps", "SIZE", OPT_SIZE, .off = offsetof(struct disk_cfg, bps), .min = KiB(1), .max = RATE_LIMIT },
 	{ "iops", "N", OPT_UINT, .off = offsetof(struct disk_cfg, iops), .min = 1, .max = UINT32_MAX },
+	{ "viommu", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct disk_cfg, viommu), .choices = choices_tristate },
 };
 static const struct opt_key keys_net[] = {
 	{ "tap", "IF", OPT_FILE, .off = offsetof(struct net_cfg, tap) },
@@ -41,10 +44,14 @@ static const struct opt_key keys_net[] = {
 	{ "queues", "N", OPT_UINT, .off = offsetof(struct net_cfg, queues), .min = 1, .max = 16 },
 	{ "bps", "SIZE", OPT_SIZE, .off = offsetof(struct net_cfg, bps), .min = KiB(1), .max = RATE_LIMIT },
 	{ "pps", "N", OPT_UINT, .off = offsetof(struct net_cfg, pps), .min = 1, .max = UINT32_MAX },
+	{ "viommu", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct net_cfg, viommu), .choices = choices_tristate },
 };
 static const struct opt_key keys_vfio[] = {
 	{ "bdf", "BDF", OPT_STR, .bare = true, .off = offsetof(struct vfio_cfg, bdf) },
 	{ "id", "ID", OPT_ID, .off = offsetof(struct vfio_cfg, id) },
+};
+static const struct opt_key keys_viommu[] = {
+	{ "kind", "off|auto|vtd", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(viommu), .choices = choices_viommu },
 };
 static const struct opt_key keys_vsock[] = {
 	{ "cid", "N", OPT_UINT, IN_CONFIG(vsock_cid), .min = 3, .max = UINT32_MAX - 1 },
@@ -191,11 +198,13 @@ const struct opt options_rows[] = {
 	  .help = "raw disk image or block device; repeatable; bps, iops: bytes and requests per second at most" },
 	{ "net", NULL, 'n', GUEST, .json = "nets", KEYS(keys_net), .done = net_done, IN_CONFIG(nets), .elem = sizeof(struct net_cfg),
 	  .count_off = offsetof(struct vm_config, n_nets), .max = CONFIG_MAX_NETS,
-	  .arg = "tap=IF[,mac=MAC][,id=ID][,queues=N][,bps=SIZE][,pps=N]",
+	  .arg = "tap=IF[,mac=MAC][,id=ID][,queues=N][,bps=SIZE][,pps=N][,viommu=on|off]",
 	  .help = "network card on a tap interface, made if absent; repeatable; bps, pps: bytes and packets per second at most, each way" },
 	{ "vfio", NULL, 0, GUEST, .json = "vfios", KEYS(keys_vfio), .done = vfio_done, IN_CONFIG(vfios), .elem = sizeof(struct vfio_cfg),
 	  .count_off = offsetof(struct vm_config, n_vfios), .max = CONFIG_MAX_VFIO,
 	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable" },
+	{ "viommu", NULL, 0, GUEST, .json = "viommu", KEYS(keys_viommu),
+	  .help = "IOMMU for devices with viommu=on (off): vtd, first-stage translation only; auto takes what fits" },
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
 	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
 	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,

@@ -20,6 +20,7 @@ struct plat {
 	struct mem_range ram[MEM_MAX_SLOTS];
 	unsigned n_ram;
 	struct pci_map pci;
+	gpa_t viommu; /* register page of the first vIOMMU unit */
 	u32 apic_ids[64]; /* x86: by vCPU index */
 	struct acpi_blob iommu; /* the vIOMMU units' table, set by whoever creates them; borrowed */
 };

@@ -38,6 +38,7 @@ int plat_x86_64_init(const struct vm_config *c, unsigned phys_bits, struct plat 
 		.mem64 = ALIGN_UP(X86_HIGH_RAM + high, MEM64_ALIGN),
 		.mem64_limit = limit,
 	};
+	n.viommu = X86_VIOMMU_BASE;
 	if (n.pci.mem64 >= limit)
 		return -EINVAL;
 	for (unsigned i = 0; i < ARRAY_SIZE(n.pci.intx_line); i++)

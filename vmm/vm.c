@@ -50,6 +50,7 @@ static void restart(struct vm *vm)
 	log_info("the guest reboots");
 	vcpus_pause(vm->vcpus);
 	pci_host_reset(vm->pci);
+	units_reset(&vm->units);
 	machine_reset(vm);
 	/* A guest finds the same RAM as at its first start: nothing of the last one. */
 	err = mem_clear(vm->mem) ? EXIT_INTERNAL : machine_load(vm, &entry);
@@ -222,12 +223,27 @@ static int create_memory(struct vm *vm)
 	return err ? host_error("KVM memory slots", err) : 0;
 }
 
-static int identity_dma(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma)
+static void unit_failed(void *arg)
 {
-	struct vm *vm = ctx->dma_arg;
+	machine_request(arg, MACHINE_FAILED, 0);
+}
 
-	*dma = &vm->identity;
-	return 0;
+static void init_units(struct vm *vm)
+{
+	const struct units_env env = {
+		.mmio = &vm->mmio,
+		.irq = vm->irq,
+		.ev = vm->ev,
+		.mem = vm->mem,
+		.identity = &vm->identity,
+		.base = vm->plat.viommu,
+		.haw = (u8)vm->kvm.phys_bits,
+		.failed = unit_failed,
+		.failed_arg = vm,
+	};
+
+	dma_identity_init(&vm->identity, vm->mem);
+	units_init(&vm->units, vm->cfg, &env);
 }
 
 static int create_platform(struct vm *vm)
@@ -244,7 +260,7 @@ static int create_platform(struct vm *vm)
 		err = pci_host_create(&vm->mmio, vm->irq, &vm->plat.pci, &vm->pci);
 	if (err)
 		return host_error("platform", err);
-	dma_identity_init(&vm->identity, vm->mem);
+	init_units(vm);
 	vm->ctx = (struct dev_ctx){
 		.mmio = &vm->mmio,
 		.pci = vm->pci,
@@ -254,8 +270,8 @@ static int create_platform(struct vm *vm)
 		.cpus = vm->cfg->cpus,
 		.machine = machine_request,
 		.machine_arg = vm,
-		.dma_for = identity_dma,
-		.dma_arg = vm,
+		.dma_for = units_dma_for,
+		.dma_arg = &vm->units,
 	};
 	return 0;
 }
@@ -328,6 +344,8 @@ static int vm_create(struct vm *vm)
 		status = create_vfio(vm);
 	if (!status && pci_assign(vm->pci))
 		status = EXIT_HOST;
+	if (!status && (units_table(&vm->units, &vm->plat.iommu) || units_report(&vm->units, vm->report)))
+		status = host_error("--viommu", -ENOMEM);
 	return status ? status : create_vcpus(vm);
 }
 
@@ -338,6 +356,7 @@ static void vm_destroy(struct vm *vm)
 		console_destroy(vm->console);
 	pci_host_destroy(vm->pci);
 	vfio_destroy(vm->vfio);
+	units_fini(&vm->units);
 	machine_destroy(vm);
 	irq_destroy(vm->irq);
 	if (vm->have_mmio)

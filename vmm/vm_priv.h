@@ -18,6 +18,7 @@
 #include "vmm/pci.h"
 #include "vmm/plat.h"
 #include "vmm/report.h"
+#include "vmm/units.h"
 #include "vmm/vcpu.h"
 
 struct ioapic;
@@ -42,6 +43,7 @@ struct vm {
 	struct irq *irq;
 	struct pci_host *pci;
 	struct dma identity; /* of every function that is behind no unit */
+	struct units units;
 	struct dev_ctx ctx;
 	struct console *console;
 	struct vcpus *vcpus;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vIOMMU units of one VM: which devices sit behind which unit, and the table that tells the guest.
+ *
+ * One software unit serves the VMM's own devices that ask for it (viommu=on). It comes into being with the first of them: a unit without a
+ * device would only confuse a guest.
+ */
+#ifndef NIDUS_UNITS_H
+#define NIDUS_UNITS_H
+
+#include "acpi/acpi.h"
+#include "devices/devices.h"
+#include "devices/viommu/viommu.h"
+#include "vmm/config.h"
+
+struct report;
+
+struct units_env {
+	struct bus *mmio;
+	struct irq *irq;
+	struct event *ev;
+	const struct mem *mem;
+	struct dma *identity; /* of devices behind no unit */
+	gpa_t base;           /* register page of the first unit */
+	u8 haw;               /* guest physical address width, bits */
+	void (*failed)(void *arg); /* a device could not be blocked: stop the VM. Any thread */
+	void *failed_arg;
+};
+
+struct units {
+	struct units_env env;
+	enum viommu_kind kind; /* auto resolved */
+	struct viommu *own;    /* NULL until a device asks */
+	u8 *table;
+	u32 table_len;
+};
+
+/* Nothing is created yet; cannot fail. u is embedded in its owner. */
+void units_init(struct units *u, const struct vm_config *c, const struct units_env *env);
+/* After pci_host_destroy(). A zeroed struct is fine. */
+void units_fini(struct units *u);
+
+/* struct dev_ctx.dma_for with dma_arg = the units. 0 or -errno; -ENODEV if the VM has no unit at all. */
+int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma) __must_check;
+
+/* The table for what was added, after pci_assign(); len 0: none. Owned by u. -ENOMEM, -EINVAL. */
+int units_table(struct units *u, struct acpi_blob *out) __must_check;
+
+/* vCPUs paused, devices reset already. */
+void units_reset(struct units *u);
+
+/* Adds a section per unit, if there is a report. */
+int units_report(struct units *u, struct report *r) __must_check;
+
+#endif
