@@ -78,6 +78,7 @@ SRCS := \
 	vmm/vfio_bar.c \
 	vmm/vfio_irq.c \
 	vmm/bind.c \
+	vmm/check_vfio.c \
 	vmm/vcpu.c \
 	vmm/plat_x86_64.c \
 	acpi/acpi.c \
@@ -112,6 +113,7 @@ SRCS := \
 	devices/viommu/space.c \
 	devices/viommu/queue.c \
 	devices/viommu/backend_soft.c \
+	devices/viommu/backend_iommufd.c \
 	devices/viommu/x86_walk.c \
 	devices/viommu/iotlb.c \
 	devices/viommu/vtd.c \

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "vmm/check.h"
+#include "vmm/check_vfio.h"
+#include "vmm/host_pci.h"
 #include "vmm/vcpu.h"
 
 #define NODE "/dev/kvm"
-#define MAX_ITEMS 8
+#define MAX_ITEMS 64
 
 struct item {
 	const char *what;
@@ -222,6 +224,11 @@ static void check_kvm(const struct vm_config *c, struct results *r)
 	check_guest(r, &k);
 }
 
+static void add_vfio(void *arg, const char *what, bool ok, const char *detail, const char *text)
+{
+	remedy(add(arg, what, ok, "%s", detail), text);
+}
+
 /* --- output --- */
 
 static void print_lines(const struct results *r, FILE *f)
@@ -257,6 +264,7 @@ int check_main(const struct vm_config *c, FILE *f)
 	bool ok = true;
 
 	check_kvm(c, &r);
+	check_vfio(c, HOST_SYS, add_vfio, &r);
 	for (unsigned i = 0; i < r.n; i++)
 		ok &= r.item[i].ok;
 	if (c->json)

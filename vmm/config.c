@@ -87,6 +87,8 @@ static int check_viommu(const struct vm_config *c)
 		id = c->disks[i].viommu == ON ? c->disks[i].id : id;
 	for (unsigned i = 0; i < c->n_nets; i++)
 		id = c->nets[i].viommu == ON ? c->nets[i].id : id;
+	for (unsigned i = 0; i < c->n_vfios; i++)
+		id = c->vfios[i].viommu == ON ? c->vfios[i].id : id;
 	if (!id || c->viommu != VIOMMU_OFF)
 		return 0;
 	log_error("viommu=on for %s: there is no IOMMU to be behind: add --viommu auto", id);

@@ -7,6 +7,11 @@
 
 #include "vmm/log.h"
 
+/* VT-d ECAP: nested translation, first-stage translation, scalable mode (Intel VT-d 4.1 section 11.4.3). */
+#define ECAP_NEST BIT(26)
+#define ECAP_SMTS BIT(43)
+#define ECAP_FSTS BIT(47)
+
 static int call(const struct iommufd *f, unsigned long req, void *arg)
 {
 	int r;
@@ -141,6 +146,23 @@ int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out)
 	if (h.out_data_type == IOMMUFD_HW_VTD)
 		out->vtd = vtd;
 	return 0;
+}
+
+const char *iommufd_cannot_nest(const struct iommufd_hw *hw)
+{
+	static const struct { u64 bit; const char *name; } need[] = {
+		{ ECAP_SMTS, "scalable mode (ECAP.SMTS)" },
+		{ ECAP_FSTS, "first-stage translation (ECAP.FSTS)" },
+		{ ECAP_NEST, "nested translation (ECAP.NEST)" },
+	};
+
+	if (hw->type != IOMMUFD_HW_VTD)
+		return "an interface for it in this kernel (it is not Intel VT-d in scalable mode)";
+	for (unsigned i = 0; i < ARRAY_SIZE(need); i++) {
+		if (!(hw->vtd.ecap & need[i].bit))
+			return need[i].name;
+	}
+	return NULL;
 }
 
 int iommufd_parent_alloc(struct iommufd *f, u32 dev_id, u32 ioas, u32 *hwpt)

@@ -43,6 +43,9 @@ struct iommufd_hw {
 };
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out) __must_check;
 
+/* What the host's IOMMU lacks for a guest's first-stage tables to be nested, in words; NULL: nothing. */
+const char *iommufd_cannot_nest(const struct iommufd_hw *hw);
+
 /* A second stage over the IOAS on which first-stage tables can be nested. */
 int iommufd_parent_alloc(struct iommufd *f, u32 dev_id, u32 ioas, u32 *hwpt) __must_check;
 /* The guest's first-stage table at s1->pgtbl_addr, nested on parent. */

@@ -49,6 +49,7 @@ static const struct opt_key keys_net[] = {
 static const struct opt_key keys_vfio[] = {
 	{ "bdf", "BDF", OPT_STR, .bare = true, .off = offsetof(struct vfio_cfg, bdf) },
 	{ "id", "ID", OPT_ID, .off = offsetof(struct vfio_cfg, id) },
+	{ "viommu", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct vfio_cfg, viommu), .choices = choices_tristate },
 };
 static const struct opt_key keys_viommu[] = {
 	{ "kind", "off|auto|vtd", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(viommu), .choices = choices_viommu },
@@ -202,9 +203,9 @@ const struct opt options_rows[] = {
 	  .help = "network card on a tap interface, made if absent; repeatable; bps, pps: bytes and packets per second at most, each way" },
 	{ "vfio", NULL, 0, GUEST, .json = "vfios", KEYS(keys_vfio), .done = vfio_done, IN_CONFIG(vfios), .elem = sizeof(struct vfio_cfg),
 	  .count_off = offsetof(struct vm_config, n_vfios), .max = CONFIG_MAX_VFIO,
-	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable" },
+	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable; behind the IOMMU, if there is one, but for viommu=off" },
 	{ "viommu", NULL, 0, GUEST, .json = "viommu", KEYS(keys_viommu),
-	  .help = "IOMMU for devices with viommu=on (off): vtd, first-stage translation only; auto takes what fits" },
+	  .help = "IOMMU for devices with viommu=on and assigned ones (off): vtd, first-stage translation only; auto takes what fits" },
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
 	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
 	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,

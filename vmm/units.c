@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "acpi/iommu.h"
+#include "devices/viommu/backend_iommufd.h"
 #include "vmm/pci.h"
 #include "vmm/report.h"
 #include "vmm/units.h"
+#include "vmm/vfio.h"
 
 void units_init(struct units *u, const struct vm_config *c, const struct units_env *env)
 {
@@ -18,18 +20,21 @@ void units_init(struct units *u, const struct vm_config *c, const struct units_e
 
 void units_fini(struct units *u)
 {
-	viommu_destroy(u->own);
+	for (unsigned i = 0; i < u->n; i++)
+		viommu_destroy(u->unit[i].v);
 	free(u->table);
-	u->own = NULL;
+	u->n = 0;
 	u->table = NULL;
 }
 
-static int create_own(struct units *u)
+/* d: the assigned device in front of whose IOMMU the unit is; NULL: the software unit. */
+static int create_unit(struct units *u, const struct vfio_dev *d)
 {
-	const struct viommu_cfg cfg = {
+	struct unit *n = &u->unit[u->n];
+	struct viommu_cfg cfg = {
 		.kind = u->kind,
-		.name = "viommu-own",
-		.base = u->env.base,
+		.name = n->name,
+		.base = u->env.base + (u64)u->n * VIOMMU_MMIO_LEN,
 		.mmio = u->env.mmio,
 		.irq = u->env.irq,
 		.ev = u->env.ev,
@@ -38,13 +43,56 @@ static int create_own(struct units *u)
 		.failed = u->env.failed,
 		.failed_arg = u->env.failed_arg,
 	};
+	int err;
 
-	return viommu_create(&cfg, &u->own);
+	if (u->n == UNITS_MAX)
+		return -ENOSPC;
+	*n = (struct unit){ .own = !d };
+	snprintf(n->iommu, sizeof(n->iommu), "%s", d ? vfio_host_iommu(d) : "");
+	snprintf(n->name, sizeof(n->name), "viommu-%.15s", d ? vfio_host_iommu(d) : "own");
+	err = d ? backend_iommufd_create(d, &cfg.backend) : 0;
+	if (!err)
+		err = viommu_create(&cfg, &n->v);
+	u->n += !err;
+	return err;
+}
+
+static struct unit *find_unit(struct units *u, const struct vfio_dev *d)
+{
+	for (unsigned i = 0; i < u->n; i++) {
+		struct unit *n = &u->unit[i];
+
+		if (n->own == !d && (!d || strcmp(n->iommu, vfio_host_iommu(d)) == 0))
+			return n;
+	}
+	return NULL;
+}
+
+/* The guest has reset the device: what the host refused meanwhile is tried again. */
+static void resync(void *arg)
+{
+	struct unit_fn *a = arg;
+
+	viommu_resync(a->v, a->fn);
+}
+
+static int watch_resets(struct units *u, struct viommu *v, struct pci_fn *fn, struct vfio_dev *d)
+{
+	struct unit_fn *a = &u->assigned[u->n_assigned];
+
+	if (u->n_assigned == ARRAY_SIZE(u->assigned))
+		return -ENOSPC;
+	u->n_assigned++;
+	*a = (struct unit_fn){ v, fn };
+	vfio_on_reset(d, resync, a);
+	return 0;
 }
 
 int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma)
 {
+	struct vfio_dev *d = vfio_of(fn);
 	struct units *u = ctx->dma_arg;
+	struct unit *n;
 	int err = 0;
 
 	if (!viommu) {
@@ -53,30 +101,44 @@ int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, str
 	}
 	if (u->kind == VIOMMU_OFF)
 		return -ENODEV;
-	if (!u->own)
-		err = create_own(u);
-	return err ? err : viommu_add_fn(u->own, fn, dma);
+	n = find_unit(u, d);
+	if (!n) {
+		err = create_unit(u, d);
+		n = find_unit(u, d);
+	}
+	if (!err && d)
+		err = watch_resets(u, n->v, fn, d);
+	return err ? err : viommu_add_fn(n->v, fn, dma);
+}
+
+static int scopes_of(const struct unit *n, struct dmar_scope *scopes, struct dmar_unit *out)
+{
+	struct viommu_scope found[DMAR_MAX_SCOPES];
+
+	*out = (struct dmar_unit){ .base = viommu_base(n->v), .scopes = scopes, .n_scopes = viommu_scopes(n->v, found, DMAR_MAX_SCOPES) };
+	if (out->n_scopes > DMAR_MAX_SCOPES)
+		return -EINVAL;
+	for (unsigned i = 0; i < out->n_scopes; i++)
+		scopes[i] = (struct dmar_scope){ .bridge = found[i].bridge, .bus = found[i].bus, .devfn = found[i].devfn };
+	return 0;
 }
 
 int units_table(struct units *u, struct acpi_blob *out)
 {
-	struct viommu_scope found[DMAR_MAX_SCOPES];
-	struct dmar_scope scopes[DMAR_MAX_SCOPES];
-	struct dmar_unit unit = { .scopes = scopes };
-	int err;
+	struct dmar_scope scopes[UNITS_MAX][DMAR_MAX_SCOPES];
+	struct dmar_unit dmar[UNITS_MAX];
+	int err = 0;
 
 	*out = (struct acpi_blob){ 0 };
-	if (!u->own)
+	if (!u->n)
 		return 0;
-	unit.base = viommu_base(u->own);
-	unit.n_scopes = viommu_scopes(u->own, found, DMAR_MAX_SCOPES);
-	if (unit.n_scopes > DMAR_MAX_SCOPES)
-		return -EINVAL;
-	for (unsigned i = 0; i < unit.n_scopes; i++)
-		scopes[i] = (struct dmar_scope){ .bridge = found[i].bridge, .bus = found[i].bus, .devfn = found[i].devfn };
+	for (unsigned i = 0; i < u->n && !err; i++)
+		err = scopes_of(&u->unit[i], scopes[i], &dmar[i]);
+	if (err)
+		return err;
 	free(u->table);
 	u->table = NULL;
-	err = dmar_build(u->env.haw, &unit, 1, &u->table, &u->table_len);
+	err = dmar_build(u->env.haw, dmar, u->n, &u->table, &u->table_len);
 	if (!err)
 		*out = (struct acpi_blob){ .data = u->table, .len = u->table_len };
 	return err;
@@ -84,8 +146,8 @@ int units_table(struct units *u, struct acpi_blob *out)
 
 void units_reset(struct units *u)
 {
-	if (u->own)
-		viommu_reset(u->own);
+	for (unsigned i = 0; i < u->n; i++)
+		viommu_reset(u->unit[i].v);
 }
 
 static void put_counters(struct report_obj *o, const char *who, const struct viommu_counters *c)
@@ -117,5 +179,9 @@ static void fill(void *arg, struct report_obj *o)
 
 int units_report(struct units *u, struct report *r)
 {
-	return u->own ? report_section(r, viommu_name(u->own), fill, u->own) : 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < u->n && !err; i++)
+		err = report_section(r, viommu_name(u->unit[i].v), fill, u->unit[i].v);
+	return err;
 }

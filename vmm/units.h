@@ -2,8 +2,9 @@
 /*
  * The vIOMMU units of one VM: which devices sit behind which unit, and the table that tells the guest.
  *
- * One software unit serves the VMM's own devices that ask for it (viommu=on). It comes into being with the first of them: a unit without a
- * device would only confuse a guest.
+ * One software unit serves the VMM's own devices that ask for it (viommu=on), and one unit per IOMMU of the host the assigned devices behind
+ * that: a unit can offer no more than the hardware that walks its tables. Each comes into being with its first device: a unit without one
+ * would only confuse a guest.
  */
 #ifndef NIDUS_UNITS_H
 #define NIDUS_UNITS_H
@@ -27,20 +28,38 @@ struct units_env {
 	void *failed_arg;
 };
 
+#define UNITS_MAX 16
+
+/* own: the software unit. Else iommu is the host's, as in sysfs. */
+struct unit {
+	struct viommu *v;
+	bool own;
+	char name[24], iommu[64];
+};
+
+/* An assigned function and its unit. */
+struct unit_fn {
+	struct viommu *v;
+	struct pci_fn *fn;
+};
+
 struct units {
 	struct units_env env;
 	enum viommu_kind kind; /* auto resolved */
-	struct viommu *own;    /* NULL until a device asks */
+	struct unit unit[UNITS_MAX];
+	unsigned n;
+	struct unit_fn assigned[CONFIG_MAX_VFIO];
+	unsigned n_assigned;
 	u8 *table;
 	u32 table_len;
 };
 
 /* Nothing is created yet; cannot fail. u is embedded in its owner. */
 void units_init(struct units *u, const struct vm_config *c, const struct units_env *env);
-/* After pci_host_destroy(). A zeroed struct is fine. */
+/* After pci_host_destroy(), before vfio_destroy(). A zeroed struct is fine. */
 void units_fini(struct units *u);
 
-/* struct dev_ctx.dma_for with dma_arg = the units. 0 or -errno; -ENODEV if the VM has no unit at all. */
+/* struct dev_ctx.dma_for with dma_arg = the units. 0 or -errno; -ENODEV if the VM has no unit at all, -ENOSPC if it has too many. */
 int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma) __must_check;
 
 /* The table for what was added, after pci_assign(); len 0: none. Owned by u. -ENOMEM, -EINVAL. */

@@ -17,10 +17,6 @@
 
 #define CDEV_DIR "/dev/vfio/devices"
 #define IOMMU_OFF_HINT "switch it on in the firmware and boot the host with intel_iommu=on,sm_on (Intel)"
-/* VT-d ECAP: nested translation, first-stage translation, scalable mode (Intel VT-d 4.1 section 11.4.3). */
-#define ECAP_NEST BIT(26)
-#define ECAP_SMTS BIT(43)
-#define ECAP_FSTS BIT(47)
 
 int vfio_ioctl(const struct vfio_dev *d, unsigned long req, void *arg)
 {
@@ -85,6 +81,12 @@ void vfio_cut(struct vfio_dev *d)
 	put_le(cmd, 2, PCI_COMMAND_MEMORY);
 	if (pwrite(d->fd, cmd, 2, (off_t)(d->cfg_off + PCI_COMMAND)) != 2)
 		log_error("%s: bus mastering cannot be switched off: %s", d->name, strerror(errno));
+}
+
+void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg)
+{
+	d->reset_done = fn;
+	d->reset_arg = arg;
 }
 
 int vfio_dev_reset(struct vfio_dev *d)
@@ -216,29 +218,16 @@ static int bind_device(struct vfio *v, struct vfio_dev *d, const struct host_pci
 
 /* --- what its DMA undergoes --- */
 
-/* What the guest's first-stage tables need of the host; names the first thing that is missing. */
 static int check_nesting(struct vfio_dev *d)
 {
-	static const struct { u64 bit; const char *name; } need[] = {
-		{ ECAP_SMTS, "scalable mode (ECAP.SMTS)" },
-		{ ECAP_FSTS, "first-stage translation (ECAP.FSTS)" },
-		{ ECAP_NEST, "nested translation (ECAP.NEST)" },
-	};
 	int err = iommufd_hw_info(&d->v->iommufd, d->id, &d->hw);
+	const char *missing = err ? NULL : iommufd_cannot_nest(&d->hw);
 
-	if (err || d->hw.type != IOMMUFD_HW_VTD) {
-		log_error("--vfio %s: the host's IOMMU cannot nest a guest's tables through this kernel (%s): give viommu=off to assign it "
-			  "without a vIOMMU", d->bdf, err ? strerror(-err) : "not Intel VT-d in scalable mode");
-		return EXIT_HOST;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(need); i++) {
-		if (d->hw.vtd.ecap & need[i].bit)
-			continue;
-		log_error("--vfio %s: the host's IOMMU %s lacks %s, so a guest's tables cannot be nested: give viommu=off to assign it without "
-			  "a vIOMMU", d->bdf, d->iommu, need[i].name);
-		return EXIT_HOST;
-	}
-	return 0;
+	if (!err && !missing)
+		return 0;
+	log_error("--vfio %s: the host's IOMMU %s %s%s, so a guest's tables cannot be nested: give viommu=off to assign it without a vIOMMU",
+		  d->bdf, d->iommu, missing ? "lacks " : "does not say what it can do: ", missing ? missing : strerror(-err));
+	return EXIT_HOST;
 }
 
 /* At most one function of a group may be behind a unit: its members share what the host applies. */

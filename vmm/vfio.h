@@ -17,10 +17,10 @@
 
 #include "vmm/config.h"
 #include "vmm/iommufd.h"
-#include "vmm/kvm.h"
 #include "vmm/pci.h"
 
 struct dev_ctx;
+struct kvm;
 struct vfio;
 struct vfio_dev;
 
@@ -54,6 +54,9 @@ int vfio_attach(struct vfio_dev *d, u32 pt) __must_check;
 int vfio_detach(struct vfio_dev *d) __must_check;
 /* Switches bus mastering off in hardware, whatever the guest wrote. No lock needed. */
 void vfio_cut(struct vfio_dev *d);
+
+/* fn(arg) is called on the event thread after the guest has reset the device: what the host refused meanwhile can be tried again. */
+void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg);
 
 /* Name of the host's IOMMU in front of device i of c ("" unknown), and whether it is behind a unit of the guest. */
 const char *vfio_host_iommu(const struct vfio_dev *d);

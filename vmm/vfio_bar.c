@@ -49,7 +49,7 @@ static void list_areas(struct vfio_region *r, const u8 *reply, u32 len, u32 cap_
 	add_area(r, 0, r->size);
 }
 
-static int region_info(struct vfio_dev *d, u32 index, struct vfio_region *r, u64 *off)
+static int region_info(struct vfio_dev *d, u32 index, struct vfio_region *r)
 {
 	u8 *reply = calloc(1, MAX_REPLY);
 	struct vfio_region_reply i = { .argsz = MAX_REPLY, .index = index };
@@ -60,28 +60,30 @@ static int region_info(struct vfio_dev *d, u32 index, struct vfio_region *r, u64
 	memcpy(reply, &i, sizeof(i));
 	err = vfio_ioctl(d, VFIO_GET_REGION_INFO, reply);
 	memcpy(&i, reply, sizeof(i));
-	if (!err && r) {
+	if (!err) {
 		*r = (struct vfio_region){ .size = i.size, .off = i.offset, .flags = i.flags };
 		if (i.flags & VFIO_REGION_MMAP)
 			list_areas(r, reply, MIN(i.argsz, (u32)MAX_REPLY), i.flags & VFIO_REGION_CAPS ? i.cap_offset : 0);
 	}
-	if (!err)
-		*off = i.offset;
 	free(reply);
 	return err;
 }
 
 int vfio_bars_init(struct vfio_dev *d)
 {
+	struct vfio_region cfg;
+	int err = region_info(d, VFIO_REGION_CONFIG, &cfg);
 	u8 hw[4];
-	u64 off;
-	int err = region_info(d, VFIO_REGION_CONFIG, NULL, &d->cfg_off);
 
+	if (err)
+		return err;
+	d->cfg_off = cfg.off;
+	d->cfg_size = (unsigned)MIN(cfg.size, (u64)PCI_CFG_SIZE);
 	for (unsigned i = 0; !err && i < PCI_BARS; i++) {
 		struct vfio_region *r = &d->bar[i];
 		bool is64;
 
-		err = region_info(d, i, r, &off);
+		err = region_info(d, i, r);
 		if (err || !r->size)
 			continue;
 		if (pread(d->fd, hw, 4, (off_t)(d->cfg_off + PCI_BASE_ADDRESS_0 + 4 * i)) != 4)

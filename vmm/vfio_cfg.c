@@ -274,13 +274,12 @@ int vfio_cfg_init(struct vfio_dev *d)
 		free(hw);
 		return -ENOMEM;
 	}
-	n = hw_read(d, 0, hw, PCI_CFG_SIZE);
+	n = hw_read(d, 0, hw, d->cfg_size);
 	/* Conventional functions have 256 bytes. */
 	if (n < PCI_CFG_SPACE_SIZE) {
 		free(hw);
 		return n < 0 ? (int)n : -EIO;
 	}
-	memset(hw + n, 0, (size_t)(PCI_CFG_SIZE - n));
 	/* What pci_fn_init() put there gives way to the real list. */
 	memset(fn->cfg + PCI_STD_HEADER_SIZEOF, 0, PCI_CFG_SIZE - PCI_STD_HEADER_SIZEOF);
 	memset(fn->wmask + PCI_STD_HEADER_SIZEOF, 0, PCI_CFG_SIZE - PCI_STD_HEADER_SIZEOF);
@@ -362,6 +361,9 @@ static void reset_by_guest(struct vfio_dev *d)
 	err = vfio_dev_reset(d);
 	if (err)
 		log_guest("%s: reset failed: %s", d->name, strerror(-err));
+	/* A unit works on queues of its own locks, so not from here. */
+	if (d->reset_done && event_call(d->ctx->ev, d->reset_done, d->reset_arg))
+		log_guest("%s: out of memory: it may stay blocked after its reset", d->name);
 	pci_cfg_set(fn, PCI_COMMAND, 2, 0);
 	if (d->msi_cap)
 		pci_cfg_set(fn, d->msi_cap + PCI_MSI_FLAGS, 1, fn->cfg[d->msi_cap + PCI_MSI_FLAGS] & ~(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE));

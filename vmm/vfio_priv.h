@@ -55,9 +55,12 @@ struct vfio_dev {
 	u32 id;
 	u32 parent;
 	struct iommufd_hw hw;
+	void (*reset_done)(void *arg); /* of the unit in front of it, or NULL */
+	void *reset_arg;
 
 	struct vfio_region bar[PCI_BARS];
 	u64 cfg_off;
+	unsigned cfg_size; /* 256 or 4096 */
 	u8 *live; /* PCI_CFG_SIZE: bits that are read from the device each time */
 	u16 msi_cap, exp_cap;
 	struct vfio_pass pass[VFIO_PASSES];

@@ -355,8 +355,8 @@ static void vm_destroy(struct vm *vm)
 	if (vm->console)
 		console_destroy(vm->console);
 	pci_host_destroy(vm->pci);
-	vfio_destroy(vm->vfio);
 	units_fini(&vm->units);
+	vfio_destroy(vm->vfio);
 	machine_destroy(vm);
 	irq_destroy(vm->irq);
 	if (vm->have_mmio)

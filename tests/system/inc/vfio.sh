@@ -11,6 +11,15 @@ find_function()
 	done
 }
 
+# The address of a network card is its BDF's key: card_with MAC
+card_with()
+{
+	local d
+	for d in /sys/bus/pci/devices/*; do
+		[ "$(cat "$d"/net/*/address "$d"/virtio*/net/*/address 2>/dev/null)" != "$1" ] || { basename "$d"; return; }
+	done
+}
+
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 
 # Bit 2 of the command register: bus mastering.

@@ -1,0 +1,52 @@
+#!/bin/bash
+# rig: level=nest mem=3G guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=300
+# What the host lacks is named, with what to do, before anything is started; and nothing stays behind.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/inc/boot.sh"
+. "$(dirname "$0")/inc/vfio.sh"
+
+refused() # NAME STATUS REGEX COMMAND...
+{
+	local name=$1 status=$2 regex=$3
+	shift 3
+	timeout 60 "$@" </dev/null >"$VM_CONSOLE" 2>"$VM_STDERR"
+	VM_STATUS=$?
+	expect_status "$name: status" "$status"
+	expect_stderr "$name: what to do" "$regex"
+	check "$name: one line" [ "$(wc -l <"$VM_STDERR")" = 1 ]
+}
+
+k=$GUESTS/rig/bzImage
+bdf=$(find_function 1b36:0010)
+refused "no such function" 65 "no such PCI function" "$NIDUS" run -k "$k" --vfio 0000:7f:00.0
+refused "a host driver" 66 "nidus bind $bdf" "$NIDUS" run -k "$k" --vfio "$bdf"
+refused "a bridge" 66 "bridge" "$NIDUS" run -k "$k" --vfio 0000:00:00.0
+edu=$(find_function 1234:11e8)
+other=$(card_with 52:54:00:00:00:02)
+"$NIDUS" bind "$edu"
+refused "a group member of a host driver" 66 "$other is in the same IOMMU group.*nidus bind $other" "$NIDUS" run -k "$k" --vfio "$edu"
+check "check says so too" grep -q "FAIL  group .*nidus bind $other" <("$NIDUS" check "$edu")
+"$NIDUS" unbind "$edu"
+"$NIDUS" bind "$bdf"
+refused "too little to lock" 66 "LimitMEMLOCK=" bash -c 'ulimit -l 65536; exec "$@"' - \
+	setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "$NIDUS" run -k "$k" -m 256 --vfio "$bdf"
+
+initrd=$(guest_script rig <<'END'
+mark ready
+dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=1000 2>/dev/null
+END
+)
+for i in $(seq "${KILLS:-3}"); do
+	vm_start -k "$k" -i "$initrd" -m 128 --vfio "$bdf"
+	check "start $i" vm_expect "guest: ready" 120
+	if [ "$i" = 1 ]; then
+		saved=$VM_PID
+		refused "in use" 66 "already in use" "$NIDUS" run -k "$k" -m 64 --vfio "$bdf"
+		VM_PID=$saved
+	fi
+	sleep 1
+	vm_signal KILL
+	vm_wait 20
+	expect_clean "after kill $i" "$bdf"
+done
+check "nothing is pinned" [ "$(awk '/^Mlocked|^Unevictable/ { n += $2 } END { print n + 0 }' /proc/meminfo)" -lt 1024 ]

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+#include "tests/unit/unit.h"
+
+#include "tests/unit/vfio_fake.h"
+#include "vmm/units.h"
+
+#define BASE 0xfeb00000ULL
+
+static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **state)
+{
+	struct vfio_rig r;
+	struct units u;
+	struct units_env env = { .base = BASE, .haw = 40 };
+	struct pci_fn disk = { .name = "disk0", .devfn = PCI_DEVFN(3, 0) };
+	struct acpi_blob blob;
+	struct dma *dma;
+	u64 ecap[2];
+
+	vfio_rig_init(&r);
+	r.c.viommu = VIOMMU_VTD;
+	fake.ecap = BIT(26) | BIT(43) | BIT(47) | BIT(7);
+	env.mmio = &r.pci.bus;
+	env.irq = r.pci.irq;
+	env.ev = r.ev;
+	env.mem = r.mem;
+	env.identity = &r.dma;
+	units_init(&u, &r.c, &env);
+	r.ctx.dma_for = units_dma_for;
+	r.ctx.dma_arg = &u;
+	assert_int_equal(units_dma_for(&r.ctx, &disk, true, &dma), 0);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(u.n, 2);
+	assert_string_equal(viommu_name(u.unit[1].v), "viommu-dmar0");
+	/* Pass-through until the guest says otherwise. */
+	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
+	/* The host's page walks are not coherent (SMPWC), so the second unit's are not. */
+	for (unsigned i = 0; i < 2; i++)
+		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 0x10, 8, &ecap[i]);
+	assert_int_not_equal(ecap[0], ecap[1]);
+	assert_int_equal(units_table(&u, &blob), 0);
+	/* header 48, twice a DRHD of 16 with one scope of 8 */
+	assert_int_equal(blob.len, 48 + 2 * 24);
+	assert_int_equal(get_le(blob.data + 48 + 24 + 8, 8), BASE + VIOMMU_MMIO_LEN);
+	/* A reset by the guest makes the unit look again, on the event thread. */
+	vfio_rig_write(&r, FAKE_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	units_reset(&u);
+	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
+	units_fini(&u);
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_live, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_units_assigned_device_has_a_unit_of_its_hosts_iommu),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
