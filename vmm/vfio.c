@@ -78,6 +78,7 @@ void vfio_cut(struct vfio_dev *d)
 {
 	u8 cmd[2];
 
+	__atomic_store_n(&d->cut, true, __ATOMIC_RELEASE);
 	put_le(cmd, 2, PCI_COMMAND_MEMORY);
 	if (pwrite(d->fd, cmd, 2, (off_t)(d->cfg_off + PCI_COMMAND)) != 2)
 		log_error("%s: bus mastering cannot be switched off: %s", d->name, strerror(errno));

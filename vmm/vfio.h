@@ -52,7 +52,7 @@ u32 vfio_parent(const struct vfio_dev *d);
 int vfio_attach(struct vfio_dev *d, u32 pt) __must_check;
 /* Nothing passes any more. */
 int vfio_detach(struct vfio_dev *d) __must_check;
-/* Switches bus mastering off in hardware, whatever the guest wrote. No lock needed. */
+/* Switches bus mastering off in hardware for good, whatever the guest writes. No lock needed. */
 void vfio_cut(struct vfio_dev *d);
 
 /* fn(arg) is called on the event thread after the guest has reset the device: what the host refused meanwhile can be tried again. */

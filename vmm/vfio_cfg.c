@@ -319,6 +319,8 @@ static int push(struct vfio_dev *d, struct vfio_pass *p, u16 want)
 {
 	u8 buf[2];
 
+	if (p->off == PCI_COMMAND && __atomic_load_n(&d->cut, __ATOMIC_ACQUIRE))
+		want &= (u16)~PCI_COMMAND_MASTER;
 	if (p->known && p->hw == want)
 		return 0;
 	put_le(buf, 2, want);

@@ -52,6 +52,7 @@ struct vfio_dev {
 	bool in_kvm, bound, attached, plugged;
 	bool viommu;
 	bool can_reset;
+	bool cut; /* atomic: bus mastering stays off */
 	u32 id;
 	u32 parent;
 	struct iommufd_hw hw;

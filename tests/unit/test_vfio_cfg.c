@@ -86,6 +86,16 @@ static void test_cfg_memory_and_power_stay_on_in_the_device(void **state)
 	assert_int_equal(get_le(fake.cfg + FAKE_PM + PCI_PM_CTRL, 2), 0);
 }
 
+static void test_cfg_cut_off_device_stays_so(void **state)
+{
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	vfio_cut(r.v->dev[0]);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+	vfio_rig_write(&r, PCI_COMMAND, 2, 0);
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+}
+
 static void test_cfg_function_level_reset_resets(void **state)
 {
 	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -170,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cfg_vendor_data_is_read_from_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_pending_transactions_are_the_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_memory_and_power_stay_on_in_the_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cfg_cut_off_device_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_function_level_reset_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_sweep_only_listed_bits_reach_the_device, setup, teardown),
 		cmocka_unit_test(test_cfg_random_devices_give_lists_that_end),
