@@ -11,9 +11,11 @@
 #include "devices/power_x86.h"
 #include "devices/uart.h"
 #include "vmm/event.h"
+#include "vmm/host_pci.h"
 #include "vmm/log.h"
 #include "vmm/memmap_x86_64.h"
 #include "vmm/offline.h"
+#include "vmm/vfio_show.h"
 #include "vmm/units.h"
 
 /* A run takes it from the CPU. Only the end of the 64-bit window depends on it. */
@@ -191,7 +193,9 @@ int offline_x86_64_create(const struct vm_config *c, struct offline **out)
 	if (status)
 		goto free_machine;
 	status = EXIT_HOST;
-	err = describe(m);
+	err = vfio_show(&m->cfg, HOST_SYS, &m->ctx, &m->units);
+	if (!err)
+		err = describe(m);
 	if (err)
 		goto free_machine;
 	*out = &m->o;

@@ -27,8 +27,8 @@ void units_fini(struct units *u)
 	u->table = NULL;
 }
 
-/* d: the assigned device in front of whose IOMMU the unit is; NULL: the software unit. */
-static int create_unit(struct units *u, const struct vfio_dev *d)
+/* iommu: of the host, NULL: the software unit. d: a device behind that, NULL: nobody is to use the unit (show). */
+static int create_unit(struct units *u, const char *iommu, const struct vfio_dev *d)
 {
 	struct unit *n = &u->unit[u->n];
 	struct viommu_cfg cfg = {
@@ -47,9 +47,9 @@ static int create_unit(struct units *u, const struct vfio_dev *d)
 
 	if (u->n == UNITS_MAX)
 		return -ENOSPC;
-	*n = (struct unit){ .own = !d };
-	snprintf(n->iommu, sizeof(n->iommu), "%s", d ? vfio_host_iommu(d) : "");
-	snprintf(n->name, sizeof(n->name), "viommu-%.15s", d ? vfio_host_iommu(d) : "own");
+	*n = (struct unit){ .own = !iommu };
+	snprintf(n->iommu, sizeof(n->iommu), "%s", iommu ? iommu : "");
+	snprintf(n->name, sizeof(n->name), "viommu-%.15s", iommu ? iommu : "own");
 	err = d ? backend_iommufd_create(d, &cfg.backend) : 0;
 	if (!err)
 		err = viommu_create(&cfg, &n->v);
@@ -57,15 +57,16 @@ static int create_unit(struct units *u, const struct vfio_dev *d)
 	return err;
 }
 
-static struct unit *find_unit(struct units *u, const struct vfio_dev *d)
+/* The unit for iommu, made if it is the first use of it. */
+static int get_unit(struct units *u, const char *iommu, const struct vfio_dev *d, struct unit **out)
 {
 	for (unsigned i = 0; i < u->n; i++) {
-		struct unit *n = &u->unit[i];
-
-		if (n->own == !d && (!d || strcmp(n->iommu, vfio_host_iommu(d)) == 0))
-			return n;
+		*out = &u->unit[i];
+		if ((*out)->own == !iommu && (!iommu || strcmp((*out)->iommu, iommu) == 0))
+			return 0;
 	}
-	return NULL;
+	*out = &u->unit[u->n];
+	return u->kind == VIOMMU_OFF ? -ENODEV : create_unit(u, iommu, d);
 }
 
 /* The guest has reset the device: what the host refused meanwhile is tried again. */
@@ -93,21 +94,23 @@ int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, str
 	struct vfio_dev *d = vfio_of(fn);
 	struct units *u = ctx->dma_arg;
 	struct unit *n;
-	int err = 0;
+	int err;
 
 	if (!viommu) {
 		*dma = u->env.identity;
 		return 0;
 	}
-	if (u->kind == VIOMMU_OFF)
-		return -ENODEV;
-	n = find_unit(u, d);
-	if (!n) {
-		err = create_unit(u, d);
-		n = find_unit(u, d);
-	}
+	err = get_unit(u, d ? vfio_host_iommu(d) : NULL, d, &n);
 	if (!err && d)
 		err = watch_resets(u, n->v, fn, d);
+	return err ? err : viommu_add_fn(n->v, fn, dma);
+}
+
+int units_stand_in(struct units *u, const char *iommu, struct pci_fn *fn, struct dma **dma)
+{
+	struct unit *n;
+	int err = get_unit(u, iommu, NULL, &n);
+
 	return err ? err : viommu_add_fn(n->v, fn, dma);
 }
 

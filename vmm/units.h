@@ -62,6 +62,9 @@ void units_fini(struct units *u);
 /* struct dev_ctx.dma_for with dma_arg = the units. 0 or -errno; -ENODEV if the VM has no unit at all, -ENOSPC if it has too many. */
 int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma) __must_check;
 
+/* For show: puts fn behind the unit that an assigned device behind the host's iommu would have. Same result. */
+int units_stand_in(struct units *u, const char *iommu, struct pci_fn *fn, struct dma **dma) __must_check;
+
 /* The table for what was added, after pci_assign(); len 0: none. Owned by u. -ENOMEM, -EINVAL. */
 int units_table(struct units *u, struct acpi_blob *out) __must_check;
 
