@@ -83,6 +83,30 @@ results() # NAME: counts and shows what a test printed
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
+# Boots the host and runs the items (SECONDS:NAME) in it. Where the emulated host itself fails (125: its kernel crashed or
+# never came up, which says nothing of nidus), the items that had not ended are run again in a new one, twice at the most.
+run_group() # NEEDS GUESTS TIMEOUT ITEM...
+{
+	local needs=$1 guests=$2 total=$3 status try item left
+	shift 3
+	for try in 1 2 3; do
+		status=0
+		# shellcheck disable=SC2086
+		"$RIG/l1.sh" $needs --guests "$guests" --out "$out" --timeout "$total" "${counts[@]}" \
+			-- tests/rig/run-tests.sh "$@" </dev/null || status=$?
+		[ $status = 0 ] && return
+		echo "rig: the host ended with $status"
+		[ $status = 125 ] && [ $try -lt 3 ] || return 0
+		left=()
+		for item; do
+			[ -s "$out/${item#*:}.status" ] || left+=("$item")
+		done
+		[ ${#left[@]} -gt 0 ] || return 0
+		echo "rig: once more in a new host: ${left[*]#*:}"
+		set -- "${left[@]}"
+	done
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/nidus-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
@@ -110,11 +134,7 @@ while read -r needs <&4; do
 	done
 	guests=$(echo "$guests" | tr , '\n' | sed '/^$/d' | sort -u | paste -sd,)
 	echo "rig: host with ${needs//--/}: ${group[*]}"
-	status=0
-	# shellcheck disable=SC2086
-	"$RIG/l1.sh" $needs --guests "$guests" --out "$out" --timeout "$((total * 3))" "${counts[@]}" \
-		-- tests/rig/run-tests.sh "${items[@]}" </dev/null || status=$?
-	[ $status = 0 ] || echo "rig: the host ended with $status"
+	run_group "$needs" "$guests" "$total" "${items[@]}"
 	for t in "${group[@]}"; do
 		results "$t"
 	done
