@@ -20,6 +20,7 @@ if [ $# = 0 ]; then
 	done
 fi
 passed=0 failed=0 skipped=0
+lanes=$(($(nproc) < 4 ? $(nproc) : 4))
 
 header() { sed -n 's/^# rig: *//p' "$TREE/tests/system/$1.sh" | tr '\n' ' '; }
 value() # NAME KEY DEFAULT: the value of KEY in the test's header
@@ -35,7 +36,7 @@ value() # NAME KEY DEFAULT: the value of KEY in the test's header
 host()
 {
 	local word
-	printf -- '--level %s --mem %s --smp %s' "$(value "$1" level stock)" "$(value "$1" mem 3G)" "$(value "$1" smp 2)"
+	printf -- '--level %s --mem %s --smp %s' "$(value "$1" level stock)" "$(value "$1" mem 3G)" "$(value "$1" smp 1)"
 	[ "$(value "$1" nest on)" = on ] || printf -- ' --no-nest'
 	[ "$(value "$1" iommu on)" = on ] || printf -- ' --no-iommu'
 	for word in $(header "$1"); do
@@ -107,6 +108,32 @@ run_group() # NEEDS GUESTS TIMEOUT ITEM...
 	done
 }
 
+# Splits the items into as many hosts as the machine has CPUs for (an emulated host keeps one busy), longest first, and runs them at once.
+run_lanes() # NEEDS GUESTS TIMEOUT ITEM...
+{
+	local needs=$1 guests=$2 total=$3 item i best pids=()
+	local -a load lane
+	shift 3
+	for ((i = 0; i < lanes; i++)); do
+		load[i]=0 lane[i]=""
+	done
+	for item in $(printf '%s\n' "$@" | sort -rn); do
+		best=0
+		for ((i = 1; i < lanes; i++)); do
+			[ "${load[i]}" -ge "${load[best]}" ] || best=$i
+		done
+		load[best]=$((load[best] + ${item%%:*}))
+		lane[best]="${lane[best]} $item"
+	done
+	for ((i = 0; i < lanes; i++)); do
+		[ -n "${lane[i]}" ] || continue
+		# shellcheck disable=SC2086
+		run_group "$needs" "$guests" "$total" ${lane[i]} &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/nidus-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
@@ -126,7 +153,7 @@ while read -r needs <&4; do
 	group=() items=() guests="" total=60
 	for t in "${tests[@]}"; do
 		[ "$(host "$t")" = "$needs" ] || continue
-		seconds=$(value "$t" timeout 300)
+		seconds=$(($(value "$t" timeout 300) * (${SOAK:+9 + }1)))
 		group+=("$t")
 		items+=("$seconds:$t")
 		total=$((total + seconds + 10))
@@ -134,7 +161,7 @@ while read -r needs <&4; do
 	done
 	guests=$(echo "$guests" | tr , '\n' | sed '/^$/d' | sort -u | paste -sd,)
 	echo "rig: host with ${needs//--/}: ${group[*]}"
-	run_group "$needs" "$guests" "$total" "${items[@]}"
+	run_lanes "$needs" "$guests" "$total" "${items[@]}"
 	for t in "${group[@]}"; do
 		results "$t"
 	done

@@ -7,7 +7,8 @@
 #   --no-nest           level nest with a VT-d that offers no nested translation
 #   --no-iommu          level nest without any IOMMU
 #   --mem SIZE          memory of L1 (default 3G)
-#   --smp N             CPUs of L1 (default 2)
+#   --smp N             CPUs of L1 (default 1: with more, QEMU's emulated nested
+#                       SVM corrupts L1's memory when two vCPUs of a guest really run at once)
 #   --guests NAME,...   attach these guest kernels (see guests.sh); they are in $GUESTS/NAME
 #   --disk FILE         a raw image as a virtio disk of L1, writable (repeatable)
 #   --qemu ARG          one more argument for L0's QEMU (repeatable), such as a device
@@ -31,7 +32,7 @@
 . "$RIG/qemu.sh"
 . "$RIG/nest.sh"
 
-level=stock nest=on iommu=on mem=3G smp=2 guests="" append="" out="" timeout=600 tty=0
+level=stock nest=on iommu=on mem=3G smp=1 guests="" append="" out="" timeout=600 tty=0
 extra=() disks=() env=()
 need() { [ $# -ge 2 ] || die "$1 needs a value"; }
 while [ $# -gt 0 ]; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=rig timeout=4000
+# rig: level=stock mem=3G guests=rig timeout=600
 # Boots in a row, and SIGKILL at random moments: nothing is left behind, the same disk works at the next start.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
