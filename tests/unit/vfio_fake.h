@@ -38,6 +38,7 @@ static struct {
 	unsigned n_attach, n_detach, n_reset, n_hot_reset, n_mapped, n_by_file, n_inv_calls, n_inv;
 	struct iommufd_vtd_s1_inv inv[64];
 	struct iommufd_vtd_s1 s1;
+	u64 root_of[64]; /* by HWPT; 0: no nested table */
 	unsigned in_kvm;
 	u32 irq_on[VFIO_IRQS]; /* vectors enabled */
 	s32 irq_fd[VFIO_IRQS][64];
@@ -258,6 +259,7 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 		if (a->data_type == IOMMUFD_HWPT_DATA_VTD_S1)
 			fake.s1 = *(struct iommufd_vtd_s1 *)(uintptr_t)a->data_uptr;
 		a->out_id = fake_object();
+		fake.root_of[a->out_id % 64] = a->data_type == IOMMUFD_HWPT_DATA_VTD_S1 ? fake.s1.pgtbl_addr : 0;
 		return 0;
 	}
 	case IOMMUFD_HWPT_INVALIDATE: {
