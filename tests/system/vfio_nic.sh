@@ -1,6 +1,6 @@
 #!/bin/bash
 # rig: level=nest mem=3G smp=1 guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=600
-# Network cards assigned: e1000e with MSI-X and with INTx alone, and a virtio card; ping and 8 MiB each way checked.
+# Network cards assigned: e1000e with MSI-X and with INTx alone, and a virtio card; and the first behind the VT-d unit; ping and 8 MiB each way checked.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
 . "$(dirname "$0")/inc/vfio.sh"
@@ -26,23 +26,25 @@ sleep 1
 END
 )
 
-card() # NAME BDF APPEND
+card() # NAME BDF APPEND [OPTION...]
 {
-	check "$1: bind" "$NIDUS" bind "$2"
+	local name=$1 bdf=$2 append=$3
+	shift 3
+	check "$name: bind" "$NIDUS" bind "$bdf"
 	busybox nc -l -p 5001 <"$TMP/data" >/dev/null &
 	# A server whose input has ended would end the connection.
 	sleep 300 | busybox nc -l -p 5002 >"$TMP/back" &
-	vm_run 200 -k "$GUESTS/rig/bzImage" -i "$initrd" -m 256 --rng off --vfio "$2" -p "$3"
+	vm_run 200 -k "$GUESTS/rig/bzImage" -i "$initrd" -m 256 --rng off --vfio "$bdf" -p "$append" "$@"
 	kill $(jobs -p) 2>/dev/null
 	wait
-	expect_console "$1: ping" "guest: ping ok"
-	expect_console "$1: 8 MiB received" "guest: received $sum"
-	check "$1: 8 MiB sent" [ "$(md5sum <"$TMP/back")" = "$sum" ]
-	no_complaint "$1"
-	expect_status "$1: the end" 0
-	expect_quiet "$1: nidus has nothing to say"
-	expect_clean "$1: after it" "$2"
-	"$NIDUS" unbind "$2"
+	expect_console "$name: ping" "guest: ping ok"
+	expect_console "$name: 8 MiB received" "guest: received $sum"
+	check "$name: 8 MiB sent" [ "$(md5sum <"$TMP/back")" = "$sum" ]
+	no_complaint "$name"
+	expect_status "$name: the end" 0
+	expect_quiet "$name: nidus has nothing to say"
+	expect_clean "$name: after it" "$bdf"
+	"$NIDUS" unbind "$bdf"
 }
 
 e1000e=$(card_with 52:54:00:00:00:01)
@@ -50,4 +52,5 @@ virtio=$(card_with 52:54:00:00:00:03)
 card "e1000e" "$e1000e" ""
 card "e1000e, INTx" "$e1000e" "pci=nomsi"
 expect_console "the interrupt is a wired one" "IO-APIC"
+card "e1000e behind the unit" "$e1000e" "" --viommu vtd
 card "virtio" "$virtio" ""
