@@ -125,8 +125,7 @@ SRCS := \
 SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c vmm/check_x86_64.c vmm/machine_x86_64.c
 SRCS_arm64 :=
 
-# Until all files of step 1 have landed, a listed file that is absent is left out.
-SRCS := $(foreach f,$(SRCS) $(SRCS_$(ARCH)),$(wildcard $(f)))
+SRCS += $(SRCS_$(ARCH))
 
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libnidus.a
@@ -134,13 +133,9 @@ AML := $(patsubst acpi/%.asl,$(BUILD)/acpi/%.aml.h,$(wildcard acpi/*.asl))
 
 all: $(BIN)
 
-ifeq ($(wildcard vmm/main.c),)
-$(BIN): $(LIB)
-else
 $(BIN): $(BUILD)/vmm/main.o $(LIB)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-endif
 
 $(LIB): $(OBJS)
 	@echo "  AR      $@"
