@@ -26,7 +26,8 @@ apt_mirror()
 		/etc/apt/sources.list.d/*.sources 2>/dev/null |
 		sed '/^#/d' | grep -oE '(https?|file|ftp):/[^] ]*/debian/?( |$)' | head -n 1 || true)
 	uri=${uri% }
-	echo "${uri:-http://deb.debian.org/debian}" | sed 's,/$,,'
+	[ -n "$uri" ] || die "this machine's apt names no mirror of the debian archive; set NIDUS_DEBIAN_MIRROR"
+	echo "${uri%/}"
 }
 
 # apt_in SUITE[,SUITE] COMMAND...: runs an apt command that sees only these suites
