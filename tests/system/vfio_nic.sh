@@ -33,7 +33,7 @@ card() # NAME BDF APPEND [OPTION...]
 	check "$name: bind" "$NIDUS" bind "$bdf"
 	busybox nc -l -p 5001 <"$TMP/data" >/dev/null &
 	# A server whose input has ended would end the connection.
-	sleep 300 | busybox nc -l -p 5002 >"$TMP/back" &
+	busybox nc -l -p 5002 >"$TMP/back" < <(exec sleep 300) &
 	vm_run 200 -k "$GUESTS/rig/bzImage" -i "$initrd" -m 256 --rng off --vfio "$bdf" -p "$append" "$@"
 	kill $(jobs -p) 2>/dev/null
 	wait
