@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=3G smp=1 guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=300
+# rig: level=nest mem=3G smp=1 guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02 qemu=-device qemu=e1000e,mac=52:54:00:00:00:04,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=300
 # What the host lacks is named, with what to do, before anything is started; and nothing stays behind.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
@@ -22,7 +22,7 @@ refused "no such function" 65 "no such PCI function" "$NIDUS" run -k "$k" --vfio
 refused "a host driver" 66 "nidus bind $bdf" "$NIDUS" run -k "$k" --vfio "$bdf"
 refused "a bridge" 66 "bridge" "$NIDUS" run -k "$k" --vfio 0000:00:00.0
 edu=$(find_function 1234:11e8)
-other=$(card_with 52:54:00:00:00:02)
+other=$(card_with 52:54:00:00:00:04)
 "$NIDUS" bind "$edu"
 refused "a group member of a host driver" 66 "$other is in the same IOMMU group.*nidus bind $other" "$NIDUS" run -k "$k" --vfio "$edu"
 check "check says so too" grep -q "FAIL  group .*nidus bind $other" <("$NIDUS" check "$edu")
