@@ -3,7 +3,7 @@
  * virtio-net (virtio 1.2 section 5.1) on a tap interface, in one of two ways that are chosen once:
  *
  * - vhost: the kernel moves frames between tap and rings. Here are only set-up, the control queue and the switching of queue pairs.
- * - user: the event thread does, frame by frame. This is the way of a NIC with rate limits, and of hosts without vhost-net.
+ * - user: the event thread does, frame by frame. This is the way of a NIC with rate limits, of one behind a vIOMMU, and of hosts without vhost-net.
  *
  * Queues are receive and transmit of each pair in turn, then control. Offloads are the tap's business: frames carry their virtio_net_hdr through.
  */
@@ -487,7 +487,8 @@ static int fail_vhost(const char *id, int err)
 /* Rate limits are ours to keep; and a host without the module is served more slowly. */
 static int open_vhost(struct net *n, const struct net_cfg *cfg)
 {
-	n->user = cfg->bps || cfg->pps;
+	/* vhost reads guest memory by its own map, which knows no vIOMMU: behind one every access goes through the function's dma. */
+	n->user = cfg->bps || cfg->pps || cfg->viommu == ON;
 	for (unsigned i = 0; !n->user && i < n->n_pairs; i++) {
 		int err = vhost_open(VHOST_NODE, &n->pair[i].vh);
 

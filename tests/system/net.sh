@@ -70,3 +70,6 @@ check "and is down again" [ "$(($(cat /sys/class/net/tap0/flags) & 1))" = 0 ]
 ip tuntap del tap0 mode tap multi_queue
 
 try "user space" 1 tap=tap0,pps=1000000
+
+try "behind the unit" 1 tap=tap0,viommu=on --viommu vtd -p "quiet intel_iommu=on"
+expect_quiet "behind the unit: no message"
