@@ -108,6 +108,17 @@ run_group() # NEEDS GUESTS TIMEOUT ITEM...
 	done
 }
 
+# run_group with a result folder of its own, since the host finds its command there; what it found goes to $out.
+run_lane() # LANE NEEDS GUESTS TIMEOUT ITEM...
+{
+	local all=$out
+	out=$out/lane$1
+	shift
+	mkdir "$out"
+	run_group "$@"
+	find "$out" -maxdepth 1 \( -name '*.tap' -o -name '*.status' \) -exec mv {} "$all" \;
+}
+
 # Splits the items into as many hosts as the machine has CPUs for (an emulated host keeps one busy), longest first, and runs them at once.
 run_lanes() # NEEDS GUESTS TIMEOUT ITEM...
 {
@@ -128,7 +139,7 @@ run_lanes() # NEEDS GUESTS TIMEOUT ITEM...
 	for ((i = 0; i < lanes; i++)); do
 		[ -n "${lane[i]}" ] || continue
 		# shellcheck disable=SC2086
-		run_group "$needs" "$guests" "$total" ${lane[i]} &
+		run_lane "$i" "$needs" "$guests" "$total" ${lane[i]} &
 		pids+=($!)
 	done
 	wait "${pids[@]}"
