@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=3G smp=1 guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02 qemu=-device qemu=e1000e,mac=52:54:00:00:00:04,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=400
+# rig: level=nest mem=3G smp=1 guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on,snapshot=on qemu=-device qemu=nvme,serial=n,drive=n0 qemu=-netdev qemu=hubport,hubid=1,id=h0 qemu=-device qemu=e1000e,netdev=h0,mac=52:54:00:00:00:01 qemu=-netdev qemu=hubport,hubid=1,id=h1 qemu=-device qemu=pcie-pci-bridge,id=pb qemu=-device qemu=e1000e,netdev=h1,mac=52:54:00:00:00:02 qemu=-device qemu=e1000e,mac=52:54:00:00:00:04,bus=pb,addr=1 qemu=-device qemu=edu,bus=pb,addr=2 qemu=-netdev qemu=hubport,hubid=1,id=h2 qemu=-device qemu=virtio-net-pci,netdev=h2,mac=52:54:00:00:00:03,iommu_platform=on,disable-legacy=on timeout=700
 # An NVMe controller assigned: data written and verified, reboot in place, and again; bound and given back.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
@@ -32,7 +32,7 @@ else
 fi
 END
 )
-vm_run 240 -k "$GUESTS/rig/bzImage" -i "$initrd" -c 2 -m 256 --vfio "$bdf" --on-reboot reset
+vm_run 400 -k "$GUESTS/rig/bzImage" -i "$initrd" -c 2 -m 256 -p quiet --vfio "$bdf" --on-reboot reset
 expect_console "the controller is there" "guest: nvme 524288"
 sum=$(sed -n 's/.*guest: written //p' "$VM_CONSOLE" | tr -d '\r')
 check "64 MiB were written" [ -n "$sum" ]

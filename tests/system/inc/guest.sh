@@ -9,7 +9,7 @@ complaints()
 }
 
 # Known lines that have nothing to do with the machine: the kernel's own age, its mitigations, and the slowness of the emulated CPU below.
-QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification|debugfs support|iommu data structures|interrupt took|clocksource watchdog|read-back delay|rcu_|sched: '
+QUIET='mitigat|vulnerab|spectre|retbleed|srso|unknown kernel command line|user .*will be passed to user space|tainted|module verification|debugfs support|iommu data structures|interrupt took|clocksource watchdog|readout interval|read-back delay|rcu_|sched: '
 
 say_machine()
 {
