@@ -34,7 +34,7 @@ refuse "empty kernel" 65 'empty' -k "$TMP/empty"
 refuse "truncated bzImage" 65 'truncated' -k "$TMP/short"
 refuse "ELF of another architecture" 65 'arm64|aarch64|another architecture' -k "$TMP/arm64"
 refuse "directory as kernel" 65 'directory' -k /tmp
-refuse "directory as disk" 65 'neither a regular file' -k "$k" -d /tmp
+refuse "directory as disk" 65 'a directory' -k "$k" -d /tmp
 refuse "FIFO as disk" 65 'regular|fifo|FIFO|pipe' -k "$k" -d "$TMP/fifo"
 refuse "missing disk" 65 'No such file' -k "$k" -d "$TMP/none"
 refuse "the same disk twice" 65 'in use|lock' -k "$k" -d "$disk" -d "$disk"
