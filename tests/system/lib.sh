@@ -20,7 +20,7 @@
 # The header line says what host the test needs: level=stock|nest, mem=, smp=, guests= (names
 # of tests/rig/guests.sh), nest=off, iommu=off, qemu= (one more QEMU argument; repeatable, no
 # blanks in it), timeout= (seconds for this test). Tests with equal needs apart from guests
-# and timeout share one boot of the host. Run one alone: tests/rig/check.sh NAME.
+# and timeout share one boot of the host; soak=only leaves a test out of everything but make soak. Run one alone: tests/rig/check.sh NAME.
 #
 # Environment: NIDUS (the binary), GUESTS (folder of guest kernels: NAME/bzImage, vmlinux,
 # initrd), RIG_OUT (what is written there comes back), RIG_LEVEL, the counts of
