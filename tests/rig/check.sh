@@ -18,7 +18,7 @@ if [ $# = 0 ]; then
 		f=$(basename "$f" .sh)
 		[ "$f" != lib ] && [ "$f" != '*' ] || continue
 		if [ -z "${SOAK:-}" ] && grep -q '^# rig: .*soak=only' "$TREE/tests/system/$f.sh"; then
-			echo "# skipped: $f: measures time, which only a machine with nothing else to do keeps: make soak, or check.sh $f"
+			echo "# skipped: $f: only in make soak, or by check.sh $f (its head says why)"
 			left_out=$((left_out + 1))
 		else
 			tests+=("$f")

@@ -1,5 +1,6 @@
 #!/bin/bash
 # rig: level=stock mem=3G guests=7-cloud timeout=240 soak=only
+# In make soak only: a limit within 5 % is a measurement, for a machine with nothing else to do.
 # Rate limits of a disk and a NIC are held within 5 %. The limits are low enough for a guest that an emulated host runs slowly.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/inc/boot.sh"
