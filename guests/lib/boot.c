@@ -69,6 +69,11 @@ u64 boot_option(const char *name, u64 def)
 	return def;
 }
 
+u64 boot_rsdp(void)
+{
+	return info(32, 8);
+}
+
 u64 rnd(void)
 {
 	static u64 x = 0x9e3779b97f4a7c15ULL;

@@ -48,6 +48,8 @@ struct ram_range {
 bool boot_map(unsigned i, struct ram_range *r);
 /* Value of NAME=number on the command line, or def. */
 u64 boot_option(const char *name, u64 def);
+/* Address of the ACPI root pointer. */
+u64 boot_rsdp(void);
 
 /* --- the CPU (cpu_x86_64.c, start_x86_64.S) --- */
 u64 cpu_ticks(void); /* time stamp counter */
