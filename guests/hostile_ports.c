@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // nidus: -m 64M -c 2
 // expect: 0
-/* Ports: those that exist nowhere, and the power registers with everything but the values that end the machine. */
+/* Ports: those that exist nowhere, PCI configuration by ports, and the power registers with everything but the values that end the machine. */
 #include "guests/lib/guest.h"
 
 #define SLP_EN 0x20
@@ -51,6 +51,33 @@ static void power(void)
 	tick_check("power registers");
 }
 
+/* Configuration mechanism 1: addresses of all kinds, every port and width; afterwards it still reads the host bridge. */
+static void conf1(void)
+{
+	static const u32 addr[] = { 0, ~0U, BIT(31), BIT(31) | 0x7f000000, BIT(31) | 3, BIT(31) | 0xffff00, BIT(31) | 0xfc };
+	u32 id;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(addr) + 100; i++) {
+		/* Writes go to functions that do not exist: those that do have guests of their own. */
+		u32 a = i < ARRAY_SIZE(addr) ? addr[i] : (u32)rnd();
+		bool nobody = !(a & BIT(31)) || (a >> 16 & 0xff) != 0;
+
+		for (u16 off = 0; off < 8; off++) {
+			for (unsigned size = 1; size <= 4; size *= 2) {
+				port_write(X86_PCI_CONF1_PORT, 4, a);
+				port_read(X86_PCI_CONF1_PORT + off, size);
+				if (nobody || (off < 4 && size < 4))
+					port_write(X86_PCI_CONF1_PORT + off, size, ~0U);
+			}
+		}
+		if (i % 16 == 0)
+			tick_check("configuration ports");
+	}
+	port_write(X86_PCI_CONF1_PORT, 4, BIT(31));
+	id = (u32)port_read(X86_PCI_CONF1_PORT + 4, 4);
+	CHECK(id == pci_read(0, 0, 4), "the ports read %x for the host bridge", (u64)id);
+}
+
 static void strings(void)
 {
 	static const u16 ports[] = { 0x5000, 0xffff, 0xfffd, 0xcf8, 0x80 };
@@ -69,5 +96,6 @@ void guest_main(void)
 	tick_start();
 	unassigned();
 	power();
+	conf1();
 	strings();
 }

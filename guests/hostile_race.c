@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // nidus: -m 64M -c 2 -d $DISK
+// nidus: -m 64M -c 2 -d $DISK -n tap=$TAP,pps=1000000 --vsock cid=9078,uds=$SOCKET
+// nidus: needs=/dev/vhost-net -m 64M -c 2 -d $DISK -n tap=$TAP
 // expect: 0
 /* The other CPU changes descriptors and indices while a device reads them: between check and use there must be nothing to win. */
 #include "guests/lib/virtio.h"
@@ -41,9 +43,9 @@ static void flipper(unsigned index)
 	}
 }
 
-static void race(struct vdev *v)
+static void race(struct vdev *v, unsigned rounds)
 {
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		u64 was;
 
 		virtio_set_up(v, i & 1 ? VF_INDIRECT_DESC : 0);
@@ -70,14 +72,24 @@ static void race(struct vdev *v)
 
 void guest_main(void)
 {
-	static const u16 types[] = { VIRTIO_BLK, VIRTIO_RNG };
+	static const struct {
+		u16 type, queue;
+		bool always;
+	} victims[] = {
+		{ VIRTIO_BLK, 0, true }, { VIRTIO_RNG, 0, true }, { VIRTIO_NET, 0, false }, { VIRTIO_NET, 1, false }, { VIRTIO_NET, 2, false },
+		{ VIRTIO_VSOCK, 0, false }, { VIRTIO_VSOCK, 1, false },
+	};
 
 	CHECK(smp_start(2, flipper) == 2, "the second CPU did not start");
-	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(victims); i++) {
 		struct vdev v;
 
-		CHECK(virtio_find(types[i], &v), "no device of type %u", types[i]);
+		if (!virtio_find(victims[i].type, &v)) {
+			CHECK(!victims[i].always, "no device of type %u", victims[i].type);
+			continue;
+		}
+		virtio_use(&v, victims[i].queue);
 		virtio_prove(&v, "start");
-		race(&v);
+		race(&v, victims[i].always ? ROUNDS : ROUNDS / 4);
 	}
 }

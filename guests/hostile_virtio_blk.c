@@ -10,5 +10,5 @@ void guest_main(void)
 
 	tick_start();
 	CHECK(virtio_find(VIRTIO_BLK, &v), "no disk");
-	virtio_abuse(&v);
+	virtio_abuse_all(&v);
 }

@@ -22,6 +22,8 @@ void guest_main(void);
 /* --- messages and the end (print.c) --- */
 /* %s, %u (unsigned), %x (u64, hexadecimal), %c, %%. One caller at a time. */
 void say(const char *fmt, ...);
+/* Messages go through fn from now on, not to COM1. */
+void say_through(void (*fn)(char c));
 /* Prints the PASS line; for guests that end in another way than by power off. */
 void say_pass(void);
 /* Prints the PASS line and powers off (nidus: 0). */

@@ -8,8 +8,19 @@
 #define LSR_THR_EMPTY 0x20
 #define SLP_EN 0x20
 
+static void (*out)(char c);
+
+void say_through(void (*fn)(char c))
+{
+	out = fn;
+}
+
 static void put(char c)
 {
+	if (out) {
+		out(c);
+		return;
+	}
 	for (unsigned i = 0; i < 100000 && !(port_read(UART_LSR, 1) & LSR_THR_EMPTY); i++)
 		cpu_relax();
 	port_write(X86_COM1_PORT, 1, (u8)c);

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A minimal virtio 1.2 PCI driver, one queue at a time, and what a hostile one does. */
+/*
+ * A minimal virtio 1.2 PCI driver, and what a hostile one does. All queues are set up, empty; one of them (v->queue) is worked with.
+ */
 #ifndef NIDUS_GUEST_VIRTIO_H
 #define NIDUS_GUEST_VIRTIO_H
 
 #include "guests/lib/guest.h"
 
+#define VIRTIO_NET 1
 #define VIRTIO_BLK 2
+#define VIRTIO_CONSOLE 3
 #define VIRTIO_RNG 4
+#define VIRTIO_BALLOON 5
+#define VIRTIO_VSOCK 19
 #define RING_MAX 16
+#define RINGS_MAX 8 /* queues beyond stay off */
 
 /* Common configuration (virtio 1.2, 4.1.4.3). */
 enum {
@@ -48,28 +55,32 @@ struct vdev {
 	u64 common, notify, isr, device;
 	u64 region_len[4]; /* of these four */
 	u32 notify_mul;
-	struct vring *ring;
-	u16 qsize;
-	u64 bell;
+	u16 n_queues, queue;
+	struct vring *rings, *ring; /* of queue 0; of v->queue */
+	u64 bell;                   /* of v->queue */
 };
 
-/* Finds the device of this type; false if there is none. */
+/* Finds the device of this type; queue 0 is the one to work with. False if there is none. */
 bool virtio_find(u16 type, struct vdev *v);
+/* Works with this queue from now on. */
+void virtio_use(struct vdev *v, u16 queue);
 /* Reset, waiting until it is done; fails after a while. */
 void virtio_reset(struct vdev *v);
-/* Reset and negotiate VERSION_1 with `features` of what is offered; queue 0 with rings; not yet DRIVER_OK. */
+/* Reset and negotiate VERSION_1 with `features` of what is offered; all queues with empty rings; not yet DRIVER_OK. */
 void virtio_set_up(struct vdev *v, u64 features);
-/* Queue size, addresses and enable bit of queue 0 anew. */
+/* Queue size, addresses and enable bit of v->queue anew. */
 void virtio_queue(struct vdev *v, u16 size, u64 desc, u64 avail, u64 used);
 void virtio_start(struct vdev *v);
 /* Makes descriptor `head` available and rings; no waiting. */
 void virtio_kick(struct vdev *v, u16 head);
 /* Waits for the used index to reach `want`. */
 bool virtio_wait(struct vdev *v, u16 want);
-/* One valid request after a reset: reads a sector and compares it with what a second read gives, or takes random bytes. Fails if it does not work. */
+/* Valid requests after a reset, whatever v->queue is, to show that the device still does its work (virtio_prove.c). Fails if it does not. */
 void virtio_prove(struct vdev *v, const char *after);
 
-/* Everything a bad driver may do to the transport and queue 0; the other CPU must count on all the time. */
+/* Everything a bad driver may do to the transport and v->queue; the other CPU must count on all the time. */
 void virtio_abuse(struct vdev *v);
+/* The same to each queue in turn. */
+void virtio_abuse_all(struct vdev *v);
 
 #endif

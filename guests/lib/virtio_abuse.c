@@ -10,10 +10,12 @@
 #define RAM_END MiB(64)
 #define CANARY 0x1badb002feedf00dULL
 
+#define AFTER 8192 /* 64 KiB: more than any device reads of one piece. To a balloon, pages that are not there */
+
 static struct {
 	u64 before[64];
-	u8 page[PAGE];
-	u64 after[64];
+	u8 page[PAGE] __attribute__((aligned(PAGE)));
+	u64 after[AFTER];
 } target __attribute__((aligned(PAGE)));
 
 static struct vdesc indirect[RING_MAX] __attribute__((aligned(16)));
@@ -65,7 +67,7 @@ static const struct attack {
 static void canary(const char *after)
 {
 	for (unsigned i = 0; i < 64; i++)
-		CHECK(target.before[i] == CANARY && target.after[i] == CANARY, "a write outside the buffer: %s", after);
+		CHECK(target.before[i] == CANARY && target.after[i] == CANARY && target.after[AFTER - 1 - i] == CANARY, "a write outside the buffer: %s", after);
 }
 
 /* Long enough for the event thread to look at the ring. */
@@ -147,7 +149,7 @@ static void attack_order(struct vdev *v)
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(status); i++) {
 		mmio_write(v->common + VC_STATUS, 1, status[i]);
-		mmio_write(v->bell, 2, 0);
+		mmio_write(v->bell, 2, v->queue);
 		linger(v, "status order");
 	}
 	for (unsigned i = 0; i < 20; i++) {
@@ -239,8 +241,8 @@ static void attack_random(struct vdev *v)
 
 void virtio_abuse(struct vdev *v)
 {
-	for (unsigned i = 0; i < 64; i++)
-		target.before[i] = target.after[i] = CANARY;
+	for (unsigned i = 0; i < AFTER; i++)
+		target.before[i % 64] = target.after[i] = CANARY;
 	virtio_prove(v, "start");
 	for (unsigned i = 0; i < ARRAY_SIZE(attacks); i++) {
 		attack_chain(v, &attacks[i], VF_INDIRECT_DESC);
@@ -257,4 +259,12 @@ void virtio_abuse(struct vdev *v)
 	virtio_prove(v, "register scribbling");
 	attack_random(v);
 	virtio_prove(v, "random chains");
+}
+
+void virtio_abuse_all(struct vdev *v)
+{
+	for (u16 q = 0; q < v->n_queues; q++) {
+		virtio_use(v, q);
+		virtio_abuse(v);
+	}
 }
