@@ -12,10 +12,13 @@
 #define ECAP_SMTS BIT(43)
 #define ECAP_FSTS BIT(47)
 
-static int call(const struct iommufd *f, unsigned long req, void *arg)
+static int call(struct iommufd *f, unsigned long req, void *arg)
 {
 	int r;
 
+	__atomic_fetch_add(&f->calls, 1, __ATOMIC_RELAXED);
+	if (req == IOMMUFD_IOAS_MAP || req == IOMMUFD_IOAS_MAP_FILE)
+		__atomic_fetch_add(&f->maps, 1, __ATOMIC_RELAXED);
 	do
 		r = ioctl(f->fd, req, arg);
 	while (r < 0 && errno == EINTR);

@@ -21,6 +21,7 @@ struct iommufd {
 	pthread_mutex_t lock;
 	struct { u32 id; const char *kind; } live[IOMMUFD_MAX_OBJECTS];
 	unsigned n_live;
+	u64 calls, maps; /* atomic: host calls so far, and those of them that map */
 };
 
 /* Opens IOMMUFD_NODE, or takes a copy of inherited if that is not -1. */

@@ -158,7 +158,8 @@ static void put_counters(struct report_obj *o, const char *who, const struct vio
 	const struct {
 		const char *what;
 		u64 n;
-	} rows[] = { { "attaches", c->attaches }, { "invalidations", c->inv_in }, { "merged", c->inv_merged }, { "forwarded", c->inv_forwarded }, { "faults", c->faults } };
+	} rows[] = { { "attaches", c->attaches }, { "pass_through", c->passes }, { "blocked", c->blocks }, { "invalidations", c->inv_in },
+		     { "merged", c->inv_merged }, { "forwarded", c->inv_forwarded }, { "host_calls", c->inv_calls }, { "faults", c->faults } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		char key[96];

@@ -13,6 +13,7 @@
 
 #include "vmm/kvm_vfio.h"
 #include "vmm/log.h"
+#include "vmm/report.h"
 #include "vmm/vfio_priv.h"
 
 #define CDEV_DIR "/dev/vfio/devices"
@@ -60,6 +61,7 @@ int vfio_attach(struct vfio_dev *d, u32 pt)
 	struct vfio_attach_pt a = { .argsz = sizeof(a), .pt_id = pt };
 	int err = vfio_ioctl(d, VFIO_ATTACH_PT, &a);
 
+	__atomic_fetch_add(&d->v->attaches, 1, __ATOMIC_RELAXED);
 	d->attached |= !err;
 	return err;
 }
@@ -78,7 +80,7 @@ void vfio_cut(struct vfio_dev *d)
 {
 	u8 cmd[2];
 
-	__atomic_store_n(&d->cut, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&d->cut, true, __ATOMIC_SEQ_CST);
 	put_le(cmd, 2, PCI_COMMAND_MEMORY);
 	if (pwrite(d->fd, cmd, 2, (off_t)(d->cfg_off + PCI_COMMAND)) != 2)
 		log_error("%s: bus mastering cannot be switched off: %s", d->name, strerror(errno));
@@ -501,6 +503,20 @@ void vfio_eoi(void *arg, u32 line)
 
 	for (unsigned i = 0; i < v->n; i++)
 		vfio_irq_eoi(v->dev[i], line);
+}
+
+static void fill(void *arg, struct report_obj *o)
+{
+	struct vfio *v = arg;
+
+	report_u64(o, "calls", __atomic_load_n(&v->iommufd.calls, __ATOMIC_RELAXED));
+	report_u64(o, "maps", __atomic_load_n(&v->iommufd.maps, __ATOMIC_RELAXED));
+	report_u64(o, "attaches", __atomic_load_n(&v->attaches, __ATOMIC_RELAXED));
+}
+
+int vfio_report(struct vfio *v, struct report *r)
+{
+	return v ? report_section(r, "iommufd", fill, v) : 0;
 }
 
 /* --- the end --- */

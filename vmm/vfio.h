@@ -21,6 +21,7 @@
 
 struct dev_ctx;
 struct kvm;
+struct report;
 struct vfio;
 struct vfio_dev;
 
@@ -35,6 +36,9 @@ int vfio_map(struct vfio *v, struct mem *m) __must_check;
 int vfio_plug(struct vfio *v, const struct dev_ctx *ctx) __must_check;
 /* After pci_host_destroy(); RAM and KVM still exist. */
 void vfio_destroy(struct vfio *v);
+
+/* Adds the section "iommufd", if there is a report: calls made on it, those of them that mapped memory, and attachments. -ENOMEM, -ENOSPC. */
+int vfio_report(struct vfio *v, struct report *r) __must_check;
 
 /* The guest ended a wired interrupt: functions asserting that line are looked at again. For ioapic_on_eoi(). v: struct vfio. */
 void vfio_eoi(void *v, u32 line);

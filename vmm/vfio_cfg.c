@@ -315,23 +315,32 @@ u32 vfio_cfg_read(struct pci_fn *fn, unsigned off, unsigned size)
 	return (val & ~mask) | ((u32)get_le(buf, size) & mask);
 }
 
-static int push(struct vfio_dev *d, struct vfio_pass *p, u16 want)
+static int write_pass(struct vfio_dev *d, struct vfio_pass *p, u16 want)
 {
 	u8 buf[2];
 
-	if (p->off == PCI_COMMAND && __atomic_load_n(&d->cut, __ATOMIC_ACQUIRE))
+	put_le(buf, 2, want);
+	p->known = pwrite(d->fd, buf, 2, (off_t)(d->cfg_off + p->off)) == 2;
+	p->hw = want;
+	if (!p->known)
+		log_guest("%s: config register 0x%x cannot be written: %s", d->name, p->off, strerror(errno));
+	return p->known ? 0 : -EIO;
+}
+
+static int push(struct vfio_dev *d, struct vfio_pass *p, u16 want)
+{
+	bool command = p->off == PCI_COMMAND;
+	int err;
+
+	if (command && __atomic_load_n(&d->cut, __ATOMIC_SEQ_CST))
 		want &= (u16)~PCI_COMMAND_MASTER;
 	if (p->known && p->hw == want)
 		return 0;
-	put_le(buf, 2, want);
-	if (pwrite(d->fd, buf, 2, (off_t)(d->cfg_off + p->off)) != 2) {
-		log_guest("%s: config register 0x%x cannot be written: %s", d->name, p->off, strerror(errno));
-		p->known = false;
-		return -EIO;
-	}
-	p->hw = want;
-	p->known = true;
-	return 0;
+	err = write_pass(d, p, want);
+	/* vfio_cut() takes no lock: if it came in between, its write may have been undone by this one. */
+	if (command && (want & PCI_COMMAND_MASTER) && __atomic_load_n(&d->cut, __ATOMIC_SEQ_CST))
+		err = write_pass(d, p, want & (u16)~PCI_COMMAND_MASTER);
+	return err;
 }
 
 void vfio_cfg_push(struct vfio_dev *d)

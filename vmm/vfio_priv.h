@@ -82,6 +82,7 @@ struct vfio {
 	u32 ioas;
 	struct vfio_dev *dev[CONFIG_MAX_VFIO];
 	unsigned n;
+	u64 attaches; /* atomic */
 };
 
 /* 0 or -errno; EINTR is retried. */

@@ -344,7 +344,7 @@ static int vm_create(struct vm *vm)
 		status = create_vfio(vm);
 	if (!status && pci_assign(vm->pci))
 		status = EXIT_HOST;
-	if (!status && (units_table(&vm->units, &vm->plat.iommu) || units_report(&vm->units, vm->report)))
+	if (!status && (units_table(&vm->units, &vm->plat.iommu) || units_report(&vm->units, vm->report) || vfio_report(vm->vfio, vm->report)))
 		status = host_error("--viommu", -ENOMEM);
 	return status ? status : create_vcpus(vm);
 }

@@ -84,12 +84,15 @@ static int put_in_force(struct viommu_dev *d, u32 pasid, struct s1_config *cfg)
 /* lock held. Stores what is in force now. */
 static void store(struct viommu_dev *d, struct viommu_att *a, u16 sid, const struct s1_config *cfg)
 {
+	struct viommu_counters *counters[] = { &d->c, &d->v->c };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(counters); i++) {
+		counters[i]->attaches += cfg->kind != S1_BLOCK;
+		counters[i]->passes += cfg->kind == S1_BYPASS;
+		counters[i]->blocks += cfg->kind == S1_BLOCK && a->cfg.kind != S1_BLOCK;
+	}
 	a->sid = sid;
 	a->cfg = *cfg;
-	if (cfg->kind != S1_BLOCK) {
-		d->c.attaches++;
-		d->v->c.attaches++;
-	}
 }
 
 /*
@@ -253,14 +256,18 @@ static void block_all(struct viommu *v)
 	for (struct viommu_dev *d = v->devs; d; d = d->next) {
 		for (;;) {
 			struct s1_config cfg = { .kind = S1_BLOCK, .reason = v->model->attach_failed };
+			struct s1_fault f = { .kind = S1_FAULT_CONFIG, .sid = pci_fn_sid(d->fn), .reason = cfg.reason };
 			struct viommu_att *a;
 
 			pthread_mutex_lock(&v->lock);
 			a = &d->att[d->n_att - 1];
+			f.pasid = a->pasid;
 			pthread_mutex_unlock(&v->lock);
 			(void)put_in_force(d, a->pasid, &cfg);
 			pthread_mutex_lock(&v->lock);
-			store(d, a, pci_fn_sid(d->fn), &cfg);
+			if (a->cfg.kind != S1_BLOCK)
+				viommu_record(d, &f);
+			store(d, a, f.sid, &cfg);
 			att_drop(d, a);
 			pthread_mutex_unlock(&v->lock);
 			if (a == &d->att[0])
@@ -272,13 +279,14 @@ static void block_all(struct viommu *v)
 void viommu_flush(struct viommu *v)
 {
 	const struct s1_backend *b = &v->cfg.backend;
-	unsigned n = v->n_batch, done = 0;
+	unsigned n = v->n_batch, done = 0, calls = 0;
 	int err;
 
 	if (!n)
 		return;
 	v->n_batch = 0;
-	err = b->ops->inv(b->be, v->batch, n, &done, &v->queue.calls);
+	err = b->ops->inv(b->be, v->batch, n, &done, &calls);
+	v->queue.calls += calls;
 	if (err || done < n) {
 		/* What the host may still translate by is unknown: nothing passes any more. */
 		log_guest("%s: the host failed an invalidation (%s): all devices behind it are blocked", v->cfg.name, strerror(-err));
@@ -286,6 +294,7 @@ void viommu_flush(struct viommu *v)
 	}
 	pthread_mutex_lock(&v->lock);
 	v->c.inv_forwarded += n;
+	v->c.inv_calls += calls;
 	for (unsigned i = 0; i < n; i++)
 		viommu_mark_inv(v, &v->batch[i]);
 	pthread_mutex_unlock(&v->lock);

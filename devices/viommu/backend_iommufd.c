@@ -7,6 +7,7 @@
 #include "vmm/vfio.h"
 
 /* VT-d 4.1 sections 11.4.2 and 11.4.3 */
+#define CAP_MGAW GENMASK(21, 16) /* width of input addresses less one; nested ones too */
 #define CAP_FL1GP BIT(56)
 #define ECAP_SC BIT(7)
 #define ECAP_SRS BIT(31)
@@ -24,34 +25,48 @@ struct s1_dev {
 
 struct nested {
 	struct iommufd *f;
-	struct iommufd_hw hw;
+	struct s1_caps caps;
 	struct s1_dev *devs; /* fixed once the guest runs */
 };
 
-static void nested_probe(void *be, struct s1_caps *caps)
+/* Four levels and no PASIDs, whatever the host offers beyond. One configuration a device also bounds the nested tables of a VM. */
+static void caps_of(const struct iommufd_hw *hw, struct s1_caps *caps)
 {
-	const struct iommufd_hw *hw = &((struct nested *)be)->hw;
-
-	/* Four levels and no PASIDs, whatever the host offers beyond. */
 	*caps = (struct s1_caps){
 		.page_1g = hw->vtd.cap & CAP_FL1GP,
 		.coherent_walk = hw->vtd.ecap & ECAP_SMPWC,
 		.snoop = hw->vtd.ecap & ECAP_SC,
 		.supervisor = hw->vtd.ecap & ECAP_SRS,
-		.iova_bits = 48,
+		.iova_bits = (u8)MIN(48, FIELD_GET(CAP_MGAW, hw->vtd.cap) + 1),
 		.max_configs = 1,
 	};
+}
+
+static void nested_probe(void *be, struct s1_caps *caps)
+{
+	*caps = ((struct nested *)be)->caps;
+}
+
+/* May a device with these sit behind a unit that offers those? */
+static bool covers(const struct s1_caps *has, const struct s1_caps *need)
+{
+	return has->page_1g >= need->page_1g && has->coherent_walk >= need->coherent_walk && has->snoop >= need->snoop &&
+	       has->supervisor >= need->supervisor && has->iova_bits >= need->iova_bits;
 }
 
 static int nested_dev_add(void *be, struct pci_fn *fn, struct s1_dev **dev)
 {
 	struct nested *b = be;
 	struct vfio_dev *d = vfio_of(fn);
+	struct s1_caps caps;
 	struct s1_dev *s;
 	int err;
 
 	if (!d || !vfio_parent(d))
 		return -ENODEV;
+	caps_of(vfio_hw(d), &caps);
+	if (!covers(&caps, &b->caps))
+		return -EOPNOTSUPP;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -79,11 +94,13 @@ static int block(struct nested *b, struct s1_dev *s)
 {
 	int err = vfio_detach(s->d);
 
-	if (err)
-		vfio_cut(s->d);
-	else
+	if (!err) {
 		drop_table(b, s);
-	return err;
+		return 0;
+	}
+	vfio_cut(s->d);
+	/* Busy would mean that the host keeps it blocked, and try again later: here it is not blocked. */
+	return err == -EBUSY ? -EIO : err;
 }
 
 static void nested_dev_del(void *be, struct s1_dev *dev)
@@ -229,7 +246,7 @@ int backend_iommufd_create(const struct vfio_dev *first, struct s1_backend *out)
 	if (!b)
 		return -ENOMEM;
 	b->f = vfio_iommufd(first);
-	b->hw = *vfio_hw(first);
+	caps_of(vfio_hw(first), &b->caps);
 	*out = (struct s1_backend){ .ops = &nested_ops, .be = b };
 	return 0;
 }

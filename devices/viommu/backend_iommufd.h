@@ -13,7 +13,10 @@
 
 struct vfio_dev;
 
-/* first: a device behind that IOMMU, already attached to a nest parent; it says what the IOMMU can do. -ENOMEM. */
+/*
+ * first: a device behind that IOMMU, already attached to a nest parent; it says what the IOMMU can do. -ENOMEM. A device whose IOMMU can do
+ * less is refused by dev_add(): -EOPNOTSUPP.
+ */
 int backend_iommufd_create(const struct vfio_dev *first, struct s1_backend *out) __must_check;
 
 #endif

@@ -72,9 +72,12 @@ const char *viommu_name(const struct viommu *v);
 /* Since creation; a reset does not clear them. */
 struct viommu_counters {
 	u64 attaches;    /* configurations put in force, other than blocking */
+	u64 passes;      /* of these, pass-through */
+	u64 blocks;      /* changes to blocked */
 	u64 inv_in;      /* invalidations the guest asked for (of a device: those that concerned it) */
 	u64 inv_merged;  /* of these, carried out together with another one; unit only */
 	u64 inv_forwarded; /* given to the backend; unit only */
+	u64 inv_calls;   /* calls into the host that these took; unit only */
 	u64 faults;      /* requests refused */
 };
 void viommu_count(struct viommu *v, struct viommu_counters *out);

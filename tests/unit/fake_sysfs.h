@@ -64,6 +64,7 @@ struct sysfs_fn {
 	const char *driver; /* NULL: none */
 	int group;          /* -1: none */
 	const char *cdev;   /* NULL: none */
+	const char *iommu;  /* NULL: dmar0 */
 };
 
 static inline void sysfs_add(const char *root, const struct sysfs_fn *fn)
@@ -75,7 +76,8 @@ static inline void sysfs_add(const char *root, const struct sysfs_fn *fn)
 	sysfs_file(root, AT("device"), "0x0010\n");
 	sysfs_file(root, AT("class"), fn->class ? fn->class : "0x010802\n");
 	sysfs_file(root, AT("driver_override"), "(null)\n");
-	sysfs_link(root, AT("iommu"), "../../virtual/iommu/dmar0");
+	snprintf(t, sizeof(t), "../../virtual/iommu/%s", fn->iommu ? fn->iommu : "dmar0");
+	sysfs_link(root, AT("iommu"), t);
 	if (fn->driver) {
 		snprintf(t, sizeof(t), "../../drivers/%s", fn->driver);
 		sysfs_link(root, AT("driver"), t);

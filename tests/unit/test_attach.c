@@ -156,6 +156,32 @@ static void test_inv_failure_blocks_every_device_before_the_wait_completes(void 
 	for (unsigned i = 0; i < RIG_FNS; i++)
 		assert_int_equal(fake.last[i][0].kind, S1_BLOCK);
 	assert_true(guest_waited(&rig));
+	/* The guest finds a record for each of the two devices that had a table. */
+	for (unsigned i = 0; i < 3; i++) {
+		u64 hi = rd(&rig, VTD_FRCD + 16 * i + 8, 8);
+
+		assert_int_equal(!!(hi & FRCD_HI_F), i < 2);
+		assert_int_equal(FIELD_GET(FRCD_HI_REASON, hi), i < 2 ? FR_PE_INVALID : 0);
+		assert_int_equal(FIELD_GET(FRCD_HI_SID, hi), i < 2 ? 8 * (i + 1) : 0);
+	}
+}
+
+static void test_counters_tell_tables_pass_through_and_blocks_apart(void **state)
+{
+	struct viommu_counters before, c;
+
+	up_with_page();
+	viommu_count(rig.v, &before);
+	guest_pe(&rig, 0, 0, 4 << 6 | 1, 9, 0);
+	guest_inv(&rig, INV_PC(0), 0);
+	guest_pe(&rig, 0, 0, 0, 0, 0);
+	guest_inv(&rig, INV_PC(0), 0);
+	guest_inv(&rig, INV_PIOTLB(8, 0), 0);
+	viommu_count(rig.v, &c);
+	assert_int_equal(c.attaches, before.attaches + 1);
+	assert_int_equal(c.passes, before.passes + 1);
+	assert_int_equal(c.blocks, before.blocks + 1);
+	assert_int_equal(c.inv_calls, before.inv_calls + 1);
 }
 
 static void test_inv_runs_are_merged_into_one_call(void **state)
@@ -246,6 +272,7 @@ int main(void)
 		FAKE(test_sync_busy_device_stays_blocked_until_resync),
 		FAKE(test_sync_malformed_entry_is_recorded_at_once),
 		FAKE(test_inv_failure_blocks_every_device_before_the_wait_completes),
+		FAKE(test_counters_tell_tables_pass_through_and_blocks_apart),
 		FAKE(test_inv_runs_are_merged_into_one_call),
 		FAKE(test_inv_merge_covers_exactly_what_was_asked),
 		PASIDS(test_vtd_bad_16_present_pasids_beyond_the_limit_are_blocked),

@@ -48,6 +48,51 @@ static void test_nested_probe_offers_what_the_host_has(void **state)
 	assert_true(caps.page_1g && caps.snoop && caps.coherent_walk);
 	assert_int_equal(caps.pasid_bits, 0);
 	assert_int_equal(caps.max_configs, 1);
+	assert_int_equal(caps.iova_bits, 48);
+}
+
+/* What hardware walks is as wide as the hardware, and a bit that it lacks is not offered. */
+static void test_nested_probe_masks_what_the_host_lacks(void **state)
+{
+	static const struct { u64 cap, ecap; struct s1_caps want; } rows[] = {
+		{ FIELD_PREP(GENMASK(21, 16), 38), 0, { .iova_bits = 39 } },
+		{ FIELD_PREP(GENMASK(21, 16), 56) | BIT(56) | BIT(60), 0, { .iova_bits = 48, .page_1g = true } },
+		{ FIELD_PREP(GENMASK(21, 16), 47), BIT(7), { .iova_bits = 48, .snoop = true } },
+		{ FIELD_PREP(GENMASK(21, 16), 47), BIT(31), { .iova_bits = 48, .supervisor = true } },
+		{ FIELD_PREP(GENMASK(21, 16), 47), BIT(48), { .iova_bits = 48, .coherent_walk = true } },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct s1_backend other;
+		struct s1_caps caps;
+
+		r.v->dev[0]->hw.vtd = (struct iommufd_hw_vtd){ .cap = rows[i].cap, .ecap = rows[i].ecap };
+		assert_int_equal(backend_iommufd_create(r.v->dev[0], &other), 0);
+		other.ops->probe(other.be, &caps);
+		assert_int_equal(caps.iova_bits, rows[i].want.iova_bits);
+		assert_int_equal(caps.page_1g, rows[i].want.page_1g);
+		assert_int_equal(caps.snoop, rows[i].want.snoop);
+		assert_int_equal(caps.supervisor, rows[i].want.supervisor);
+		assert_int_equal(caps.coherent_walk, rows[i].want.coherent_walk);
+		assert_false(caps.levels_5 || caps.software);
+		other.ops->destroy(other.be);
+	}
+}
+
+/* A unit that promised what the hardware in front of this device lacks does not take it. */
+static void test_nested_lesser_device_is_refused(void **state)
+{
+	static const u64 missing[] = { BIT(7), BIT(31), BIT(48) };
+	struct s1_dev *other;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(missing); i++) {
+		r.v->dev[0]->hw.vtd.ecap = ~missing[i];
+		assert_int_equal(b.ops->dev_add(b.be, vfio_rig_fn(&r), &other), -EOPNOTSUPP);
+	}
+	r.v->dev[0]->hw.vtd = (struct iommufd_hw_vtd){ .cap = ~FIELD_PREP(GENMASK(21, 16), 32), .ecap = ~0ULL };
+	assert_int_equal(b.ops->dev_add(b.be, vfio_rig_fn(&r), &other), -EOPNOTSUPP);
+	r.v->dev[0]->hw.vtd.cap = ~BIT(56);
+	assert_int_equal(b.ops->dev_add(b.be, vfio_rig_fn(&r), &other), -EOPNOTSUPP);
 }
 
 static void test_nested_table_is_attached_and_replaced(void **state)
@@ -113,6 +158,31 @@ static void test_nested_busy_host_leaves_it_blocked(void **state)
 	assert_int_equal(set(&second), 0);
 }
 
+/* The host may say busy to an attach while it resets the device, and keeps it blocked then. To a detach it has no such answer. */
+static void test_nested_busy_detach_is_no_blocking(void **state)
+{
+	assert_int_equal(set(&first), 0);
+	put_le(fake.cfg + PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	fake.attach_errno = fake.detach_errno = EBUSY;
+	assert_int_equal(set(&second), -EIO);
+	assert_int_equal(set(&blocked), -EIO);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+	fake.attach_errno = fake.detach_errno = 0;
+}
+
+/* Tables that come and go leave nothing in the host, and there is never more than one. */
+static void test_nested_tables_do_not_pile_up(void **state)
+{
+	unsigned live = fake.n_live;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(set(i % 3 == 0 ? &first : i % 3 == 1 ? &second : &pass), 0);
+		assert_true(fake.n_live <= live + 1);
+	}
+	assert_int_equal(set(&blocked), 0);
+	assert_int_equal(fake.n_live, live);
+}
+
 static unsigned invalidate(const struct s1_inv *v, unsigned n)
 {
 	unsigned done = 0, calls = 0;
@@ -166,6 +236,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nested_probe_offers_what_the_host_has, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_probe_masks_what_the_host_lacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_lesser_device_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_busy_detach_is_no_blocking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_tables_do_not_pile_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_table_is_attached_and_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_other_pasids_are_not_offered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_failure_blocks, setup, teardown),

@@ -46,6 +46,8 @@ static void test_iommufd_ram_is_mapped_by_file_or_by_address(void **state)
 		assert_int_equal(iommufd_map_ram(&f, ioas, m), 0);
 		assert_int_equal(fake.n_mapped, 2);
 		assert_int_equal(fake.n_by_file, i ? 0 : 2);
+		assert_int_equal(f.maps, i ? 4 : 2);
+		assert_int_equal(f.calls, 1 + f.maps);
 		iommufd_close(&f);
 		mem_destroy(m);
 	}

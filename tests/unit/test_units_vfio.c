@@ -51,10 +51,74 @@ static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **stat
 	assert_int_equal(fake.n_live, 0);
 }
 
+/* Two IOMMUs of the host, the second one poorer: a parent and a unit each, and neither unit offers more than its own hardware has. */
+static void test_units_two_host_iommus_get_a_unit_and_a_parent_each(void **state)
+{
+	struct vfio_rig r;
+	struct units u;
+	struct units_env env = { .base = BASE, .haw = 40 };
+	struct acpi_blob blob;
+	u64 cap[2], ecap[2];
+
+	vfio_rig_init(&r);
+	vfio_rig_second(&r);
+	r.c.viommu = VIOMMU_VTD;
+	fake.differ = true;
+	fake.cap_2 = FIELD_PREP(GENMASK(21, 16), 38);
+	fake.ecap_2 = BIT(26) | BIT(43) | BIT(47);
+	env.mmio = &r.pci.bus;
+	env.irq = r.pci.irq;
+	env.ev = r.ev;
+	env.mem = r.mem;
+	env.identity = &r.dma;
+	units_init(&u, &r.c, &env);
+	r.ctx.dma_for = units_dma_for;
+	r.ctx.dma_arg = &u;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(u.n, 2);
+	assert_string_equal(viommu_name(u.unit[0].v), "viommu-dmar0");
+	assert_string_equal(viommu_name(u.unit[1].v), "viommu-dmar1");
+	assert_int_not_equal(vfio_parent(r.v->dev[0]), vfio_parent(r.v->dev[1]));
+	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
+	assert_int_equal(fake.attached_2, vfio_parent(r.v->dev[1]));
+	for (unsigned i = 0; i < 2; i++) {
+		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 8, 8, &cap[i]);
+		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 0x10, 8, &ecap[i]);
+	}
+	assert_int_equal(FIELD_GET(GENMASK(21, 16), cap[0]), 47);
+	assert_int_equal(FIELD_GET(GENMASK(21, 16), cap[1]), 38);
+	assert_int_not_equal(cap[0] & BIT(56), 0);
+	assert_int_equal(cap[1] & BIT(56), 0);
+	assert_int_equal(ecap[0] & (BIT(7) | BIT(31) | BIT(48)), BIT(7) | BIT(31) | BIT(48));
+	assert_int_equal(ecap[1] & (BIT(7) | BIT(31) | BIT(48)), 0);
+	assert_int_equal(units_table(&u, &blob), 0);
+	assert_int_equal(blob.len, 48 + 2 * 24);
+	units_fini(&u);
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_live, 0);
+}
+
+/* Where the IOMMUs are alike one parent serves both devices. */
+static void test_units_alike_host_iommus_share_a_parent(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	vfio_rig_second(&r);
+	r.c.viommu = VIOMMU_VTD;
+	assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), 0);
+	assert_int_equal(vfio_parent(r.v->dev[0]), vfio_parent(r.v->dev[1]));
+	assert_int_equal(fake.attached, fake.attached_2);
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_live, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_units_assigned_device_has_a_unit_of_its_hosts_iommu),
+		cmocka_unit_test(test_units_two_host_iommus_get_a_unit_and_a_parent_each),
+		cmocka_unit_test(test_units_alike_host_iommus_share_a_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

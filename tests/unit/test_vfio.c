@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "tests/unit/vfio_fake.h"
+#include "vmm/report.h"
 
 static void test_vfio_start_brings_the_device_to_a_known_state(void **state)
 {
@@ -52,6 +53,27 @@ static void test_vfio_guest_reset_quiets_and_resets_the_device(void **state)
 	assert_int_equal(fake.irq_on[VFIO_IRQ_MSIX], 0);
 	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
 	assert_int_equal(vfio_rig_read(&r, FAKE_MSIX + 2, 2), 7);
+	vfio_rig_fini(&r);
+}
+
+static void test_vfio_report_counts_what_was_asked_of_the_host(void **state)
+{
+	const struct report_end e = { .reason = "test" };
+	struct report *report;
+	struct vfio_rig r;
+	char *text;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(report_create(0, &report), 0);
+	assert_int_equal(vfio_report(r.v, report), 0);
+	assert_int_equal(vfio_report(NULL, report), 0);
+	text = report_text(report, &e);
+	assert_non_null(strstr(text, "\"maps\": 1"));
+	assert_non_null(strstr(text, "\"attaches\": 1"));
+	assert_non_null(strstr(text, "\"calls\": 2"));
+	free(text);
+	report_destroy(report);
 	vfio_rig_fini(&r);
 }
 
@@ -197,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_vfio_start_brings_the_device_to_a_known_state),
 		cmocka_unit_test(test_vfio_end_stops_dma_and_resets),
 		cmocka_unit_test(test_vfio_guest_reset_quiets_and_resets_the_device),
+		cmocka_unit_test(test_vfio_report_counts_what_was_asked_of_the_host),
 		cmocka_unit_test(test_vfio_nothing_assigned_is_nothing),
 		cmocka_unit_test(test_vfio_refusal_leaves_nothing),
 		cmocka_unit_test(test_vfio_group_member_of_a_host_driver_is_refused),

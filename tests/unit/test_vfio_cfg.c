@@ -96,6 +96,20 @@ static void test_cfg_cut_off_device_stays_so(void **state)
 	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
 }
 
+static void cut_now(void)
+{
+	vfio_cut(r.v->dev[0]);
+}
+
+/* The cut takes no lock: it may come between a vCPU's look at it and that vCPU's write. */
+static void test_cfg_cut_in_the_middle_of_a_write_wins(void **state)
+{
+	fake.on_cfg_write = cut_now;
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_null(fake.on_cfg_write);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+}
+
 static void test_cfg_function_level_reset_resets(void **state)
 {
 	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -181,6 +195,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cfg_pending_transactions_are_the_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_memory_and_power_stay_on_in_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_cut_off_device_stays_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cfg_cut_in_the_middle_of_a_write_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_function_level_reset_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_sweep_only_listed_bits_reach_the_device, setup, teardown),
 		cmocka_unit_test(test_cfg_random_devices_give_lists_that_end),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A host kernel with one assigned function: wrapped calls on its two descriptors, everything else is passed on. Each call on them is
- * counted, and call number fail_at fails. The test file names: open64 ioctl pread64 pwrite64 mmap64 close
+ * A host kernel with one assigned function, or two behind IOMMUs of their own: wrapped calls on their descriptors and the iommufd's,
+ * everything else is passed on. Each call on them is counted, and call number fail_at fails. The test file names:
+ * open64 ioctl pread64 pwrite64 mmap64 close
  */
 #ifndef TESTS_VFIO_FAKE_H
 #define TESTS_VFIO_FAKE_H
@@ -15,18 +16,24 @@
 #include "vmm/vfio_priv.h"
 
 #define FAKE_BDF "0000:00:04.0"
+#define FAKE_BDF_2 "0000:00:05.0"
 #define FAKE_OFF(index) ((u64)(index) << 40)
 #define FAKE_BAR_SIZE 0x4000
 
 static struct {
 	/* what the host is */
-	u64 ecap;
+	u64 cap, ecap;
+	u64 cap_2, ecap_2; /* of the second function's IOMMU */
+	bool differ;       /* a parent of the one IOMMU does not fit the other */
+	void (*on_cfg_write)(void); /* called once, before the next write to config space */
 	bool no_reset, noresize, no_map_file, intx_only;
-	int bind_errno, map_errno, open_errno, invalidate_errno, attach_errno;
+	int bind_errno, map_errno, open_errno, invalidate_errno, attach_errno, detach_errno;
 	unsigned fail_at; /* 0: none */
 	/* what happened */
 	unsigned calls;
-	int dev_fd, iommu_fd;
+	int dev_fd, dev_2_fd, iommu_fd;
+	u32 dev_id_2, attached_2;
+	bool of_2[64]; /* by HWPT: made for the second function */
 	u8 cfg[PCI_CFG_SIZE], bar[FAKE_BAR_SIZE];
 	struct { u64 off; unsigned size; u64 val; } cfg_write[64];
 	unsigned n_cfg_writes;
@@ -84,9 +91,9 @@ static inline void fake_init(void)
 	u8 *c = fake.cfg;
 
 	memset(&fake, 0, sizeof(fake));
-	fake.dev_fd = fake.iommu_fd = -1;
+	fake.dev_fd = fake.dev_2_fd = fake.iommu_fd = -1;
 	fake.next_id = 1;
-	fake.ecap = ~0ULL;
+	fake.cap = fake.ecap = fake.cap_2 = fake.ecap_2 = ~0ULL;
 	put_le(c, 4, 0x00101b36);
 	put_le(c + PCI_COMMAND, 4, 0x0010 << 16 | 7);
 	put_le(c + PCI_CLASS_REVISION, 4, 0x01080202);
@@ -118,7 +125,7 @@ static inline void fake_init(void)
 
 static inline bool fake_is(int fd)
 {
-	return fd >= 0 && (fd == fake.dev_fd || fd == fake.iommu_fd);
+	return fd >= 0 && (fd == fake.dev_fd || fd == fake.dev_2_fd || fd == fake.iommu_fd);
 }
 
 /* True: this call is to fail, and errno says so. */
@@ -140,13 +147,17 @@ int __wrap_open64(const char *path, int flags, ...)
 		errno = fake.open_errno;
 		return -1;
 	}
-	return *(iommu ? &fake.iommu_fd : &fake.dev_fd) = memfd_create("fake", MFD_CLOEXEC);
+	if (iommu)
+		return fake.iommu_fd = memfd_create("fake", MFD_CLOEXEC);
+	return *(strcmp(path, "/dev/vfio/devices/vfio1") == 0 ? &fake.dev_2_fd : &fake.dev_fd) = memfd_create("fake", MFD_CLOEXEC);
 }
 
 int __wrap_close(int fd)
 {
 	if (fake_is(fd) && fd == fake.iommu_fd)
 		fake.iommu_fd = -1;
+	else if (fake_is(fd) && fd == fake.dev_2_fd)
+		fake.dev_2_fd = -1;
 	else if (fake_is(fd))
 		fake.dev_fd = -1;
 	return __real_close(fd);
@@ -170,8 +181,14 @@ ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
 	u64 at = (u64)off & (FAKE_OFF(1) - 1);
 	bool cfg = (u64)off >> 40 == VFIO_REGION_CONFIG;
 
+	void (*hook)(void) = fake.on_cfg_write;
+
 	if (!fake_is(fd))
 		return __real_pwrite64(fd, buf, len, off);
+	if (hook && cfg) {
+		fake.on_cfg_write = NULL;
+		hook();
+	}
 	if (fake_fails() || at + len > (cfg ? PCI_CFG_SIZE : FAKE_BAR_SIZE))
 		return -1;
 	memcpy((cfg ? fake.cfg : fake.bar) + at, buf, len);
@@ -216,7 +233,7 @@ static inline bool fake_alive(u32 id)
 
 static inline int fake_destroy(u32 id)
 {
-	if (id == fake.attached)
+	if (id == fake.attached || id == fake.attached_2)
 		return fake_error(EBUSY);
 	for (unsigned i = 0; i < fake.n_live; i++) {
 		if (fake.live[i] == id) {
@@ -247,8 +264,8 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 		struct iommufd_hw_info *h = arg;
 
 		h->out_data_type = IOMMUFD_HW_VTD;
-		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->ecap = fake.ecap;
-		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->cap = ~0ULL;
+		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->ecap = h->dev_id == fake.dev_id_2 ? fake.ecap_2 : fake.ecap;
+		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->cap = h->dev_id == fake.dev_id_2 ? fake.cap_2 : fake.cap;
 		return 0;
 	}
 	case IOMMUFD_HWPT_ALLOC: {
@@ -259,6 +276,7 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 		if (a->data_type == IOMMUFD_HWPT_DATA_VTD_S1)
 			fake.s1 = *(struct iommufd_vtd_s1 *)(uintptr_t)a->data_uptr;
 		a->out_id = fake_object();
+		fake.of_2[a->out_id % 64] = a->dev_id == fake.dev_id_2;
 		fake.root_of[a->out_id % 64] = a->data_type == IOMMUFD_HWPT_DATA_VTD_S1 ? fake.s1.pgtbl_addr : 0;
 		return 0;
 	}
@@ -323,7 +341,20 @@ static inline int fake_set_irqs(const struct vfio_irq_request *r)
 	return 0;
 }
 
-static inline int fake_dev_ioctl(unsigned long req, void *arg)
+static inline int fake_attach(const struct vfio_attach_pt *a, bool second)
+{
+	if (fake.attach_errno)
+		return fake_error(fake.attach_errno);
+	if (!fake_alive(a->pt_id))
+		return fake_error(ENOENT);
+	if (fake.differ && fake.of_2[a->pt_id % 64] != second)
+		return fake_error(EINVAL);
+	*(second ? &fake.attached_2 : &fake.attached) = a->pt_id;
+	fake.n_attach++;
+	return 0;
+}
+
+static inline int fake_dev_ioctl(unsigned long req, void *arg, bool second)
 {
 	switch (req) {
 	case VFIO_BIND_IOMMUFD:
@@ -331,6 +362,8 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg)
 			return fake_error(fake.bind_errno);
 		((struct vfio_bind *)arg)->out_devid = fake_object();
 		fake.n_live--; /* the kernel's own: it goes with the descriptor */
+		if (second)
+			fake.dev_id_2 = ((struct vfio_bind *)arg)->out_devid;
 		fake.bound = true;
 		return 0;
 	case VFIO_GET_INFO:
@@ -349,15 +382,11 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg)
 		fake.n_hot_reset++;
 		return fake_error(ENOTTY);
 	case VFIO_ATTACH_PT:
-		if (fake.attach_errno)
-			return fake_error(fake.attach_errno);
-		if (!fake_alive(((struct vfio_attach_pt *)arg)->pt_id))
-			return fake_error(ENOENT);
-		fake.attached = ((struct vfio_attach_pt *)arg)->pt_id;
-		fake.n_attach++;
-		return 0;
+		return fake_attach(arg, second);
 	case VFIO_DETACH_PT:
-		fake.attached = 0;
+		if (fake.detach_errno)
+			return fake_error(fake.detach_errno);
+		*(second ? &fake.attached_2 : &fake.attached) = 0;
 		fake.n_detach++;
 		return 0;
 	default:
@@ -377,7 +406,7 @@ int __wrap_ioctl(int fd, unsigned long req, ...)
 		return __real_ioctl(fd, req, arg);
 	if (fake_fails())
 		return -1;
-	return fd == fake.iommu_fd ? fake_iommu_ioctl(req, arg) : fake_dev_ioctl(req, arg);
+	return fd == fake.iommu_fd ? fake_iommu_ioctl(req, arg) : fake_dev_ioctl(req, arg, fd == fake.dev_2_fd);
 }
 
 /* In place of kvm_vfio.c. */
@@ -442,6 +471,15 @@ static inline void vfio_rig_init(struct vfio_rig *r)
 	log_set_level(LOG_ERROR);
 }
 
+/* Before the start: a second function, behind dmar1. */
+static inline void vfio_rig_second(struct vfio_rig *r)
+{
+	struct sysfs_fn fn = { .bdf = FAKE_BDF_2, .driver = "vfio-pci", .group = 8, .cdev = "vfio1", .iommu = "dmar1" };
+
+	sysfs_add(r->sys, &fn);
+	r->c.vfios[r->c.n_vfios++].bdf = strdup(FAKE_BDF_2);
+}
+
 /* Everything up to the guest's first instruction. */
 static inline int vfio_rig_start(struct vfio_rig *r)
 {
@@ -468,6 +506,7 @@ static inline void vfio_rig_fini(struct vfio_rig *r)
 	config_free(&r->c);
 	sysfs_del(r->sys);
 	assert_int_equal(fake.dev_fd, -1);
+	assert_int_equal(fake.dev_2_fd, -1);
 	assert_int_equal(fake.iommu_fd, -1);
 }
 
