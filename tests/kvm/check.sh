@@ -1,13 +1,14 @@
 #!/bin/sh
 # Runs the bare-metal guests on /dev/kvm: tests/kvm/check.sh [NAME...]
 # A guest's source says how: each "// nidus: OPTIONS" line is one run, "// expect: N" its exit status. In the options stand $DISK for a fresh 1 MiB raw
-# image, $SOCKET for a path, $TAP for a tap interface with frames coming in; needs=FILE at the beginning: without it the run is skipped.
+# image, $SOCKET for a path, $TAP for a tap interface with frames coming in, and the counts of tests/counts.mk by their names; needs=FILE at the
+# beginning: without it the run is skipped.
 # It passes if nidus ends with that status, the console has the PASS line, and nothing else went wrong within the time limit.
 cd "$(dirname "$0")/../.." || exit 1
 arch=$(uname -m | sed s/aarch64/arm64/)
 guests=${BUILD:-build/$arch}/guests
 nidus=${NIDUS:-./nidus}
-limit=${LIMIT:-60}
+[ -z "$SOAK" ] && limit=${LIMIT:-60} || limit=${LIMIT:-1200}
 pass=0 fail=0 skip=0
 
 total() {
@@ -22,6 +23,12 @@ if [ ! -e /dev/kvm ] || ! [ -r /dev/kvm -a -w /dev/kvm ]; then
 	skip=$(grep -h '^// nidus:' guests/*.c | wc -l)
 	total
 fi
+# NAME := reduced full
+while read -r key _ reduced full; do
+	case $key in
+	[A-Z]*) [ -z "$SOAK" ] && export "$key=$reduced" || export "$key=$full" ;;
+	esac
+done < tests/counts.mk
 tmp=$(mktemp -d) || exit 1
 tap=nidus$$
 talker=
