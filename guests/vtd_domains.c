@@ -69,17 +69,18 @@ void guest_main(void)
 	vtd_set_table(&u, dev[1].bdf, 2, DID, top[0]);
 	all_confined(1, 2, true, "tables swapped");
 
-	/* The other way round on the other PASIDs: a cache that knows only (domain, PASID) would mix them up. */
-	vtd_set_table(&u, dev[0].bdf, 2, DID, top[0]);
+	/* Each PASID on both devices, each device with both tables: neither (domain, PASID) nor (domain, device) tells them apart. */
+	vtd_set_table(&u, dev[0].bdf, 1, DID, top[0]);
+	vtd_set_table(&u, dev[0].bdf, 2, DID, top[1]);
 	vtd_set_table(&u, dev[1].bdf, 1, DID, top[1]);
-	all_confined(1, 2, true, "both PASIDs on both");
-	all_confined(2, 1, false, "both PASIDs on both, crosswise");
+	all_confined(1, 1, false, "PASID 1 on both");
+	all_confined(2, 2, true, "PASID 2 on both");
 
 	/* An invalidation for one PASID leaves the other's translation alone, also the one with the same domain. */
 	vtd_inv_all(&u, DID, 1);
 	vtd_wait(&u);
-	all_confined(2, 1, false, "after the invalidation of PASID 1");
+	all_confined(2, 2, true, "after the invalidation of PASID 1");
 	vtd_set_none(&u, dev[0].bdf, 2);
 	CHECK(tdev_store(&dev[0], 2, SHARED, 1) == TESTDEV_STATUS_FAULT && vtd_fault(&u, &f) && f.reason == FR_PE_P, "a PASID taken away works on");
-	all_confined(1, 2, true, "after PASID 2 of device 0 is gone");
+	all_confined(1, 1, false, "after PASID 2 of device 0 is gone");
 }
