@@ -8,6 +8,7 @@
 #   make soak                everything at the issues' full counts (tests/counts.mk)
 #   make asan ubsan tsan     the units under a sanitizer
 #   make fuzz T=ring S=60    one fuzz target for S seconds
+#   make bench [T="boot disk"]   figures beside a peer's, a table (tests/bench/bench.sh)
 #   make install PREFIX=/usr/local DESTDIR=
 
 HOST_ARCH := $(patsubst aarch64,arm64,$(shell uname -m))

@@ -50,6 +50,10 @@ check-kvm: $(BIN)
 check-rig: $(BIN)
 	@tests/rig/check.sh
 
+# make bench T="boot disk": only these of tests/bench/rows
+bench: $(BIN) guests
+	@tests/bench/bench.sh $(T)
+
 test:
 	@tests/test.sh
 

@@ -7,6 +7,7 @@
 # `rig: N passed, N failed, N skipped`. SOAK=1 takes the full counts of tests/counts.mk.
 
 . "$(dirname "$0")/lib.sh"
+. "$RIG/needs.sh"
 
 "$TREE/tests/deps.sh" rig
 [ -x "${NIDUS:-$TREE/nidus}" ] || die "no ./nidus; run make first"
@@ -28,29 +29,8 @@ fi
 passed=0 failed=0 skipped=$left_out
 lanes=$(($(nproc) < 4 ? $(nproc) : 4))
 
-header() { sed -n 's/^# rig: *//p' "$TREE/tests/system/$1.sh" | tr '\n' ' '; }
-value() # NAME KEY DEFAULT: the value of KEY in the test's header
-{
-	local word found=$3
-	for word in $(header "$1"); do
-		[ "${word%%=*}" != "$2" ] || found=${word#*=}
-	done
-	echo "$found"
-}
-
-# the host a test needs, as l1.sh's options
-host()
-{
-	local word
-	printf -- '--level %s --mem %s --smp %s' "$(value "$1" level stock)" "$(value "$1" mem 3G)" "$(value "$1" smp 1)"
-	[ "$(value "$1" nest on)" = on ] || printf -- ' --no-nest'
-	[ "$(value "$1" iommu on)" = on ] || printf -- ' --no-iommu'
-	for word in $(header "$1"); do
-		case $word in
-		qemu=*) printf -- ' --qemu %s' "${word#qemu=}" ;;
-		esac
-	done
-}
+value() { needs_value "$TREE/tests/system/$1.sh" "$2" "$3"; }
+host() { needs_host "$TREE/tests/system/$1.sh"; }
 
 # NAME := reduced full
 counts=()
