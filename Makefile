@@ -63,6 +63,8 @@ SRCS := \
 	vmm/option_values.c \
 	vmm/options_rows.c \
 	vmm/show.c \
+	vmm/manual.c \
+	vmm/completion.c \
 	vmm/offline_x86_64.c \
 	vmm/check.c \
 	vmm/report.c \
@@ -162,8 +164,17 @@ $(BUILD)/acpi/%.aml.h: acpi/%.asl $(wildcard vmm/memmap_*.h)
 include guests/guests.mk
 include tests/tests.mk
 
-install: $(BIN)
+# What the option table says, by a binary that runs here.
+DOCS := build/docs
+$(DOCS)/nidus.1 $(DOCS)/nidus.bash: $(if $(filter nidus,$(BIN)),nidus)
+	@mkdir -p $(@D)
+	$(Q)$(if $(filter nidus,$(BIN)),,$(MAKE) --no-print-directory ARCH=$(HOST_ARCH) CC=$(if $(filter %clang,$(CC)),clang,gcc) STATIC= SAN= nidus)
+	$(Q)./nidus show $(if $(filter %.1,$@),man,completion) > $@
+
+install: $(BIN) $(DOCS)/nidus.1 $(DOCS)/nidus.bash
 	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/nidus
+	install -Dm644 $(DOCS)/nidus.1 $(DESTDIR)$(PREFIX)/share/man/man1/nidus.1
+	install -Dm644 $(DOCS)/nidus.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nidus
 
 clean:
 	rm -rf build nidus

@@ -13,7 +13,7 @@ set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 BUILD="gcc make clang pkg-config libfdt-dev acpica-tools libcmocka-dev liburing-dev
-	libseccomp-dev libjansson-dev zlib1g-dev"
+	libseccomp-dev libjansson-dev zlib1g-dev groff-base"
 RIG="busybox-static cpio kmod xz-utils zstd lz4 gzip e2fsprogs iproute2 binutils util-linux
 	debian-archive-keyring ca-certificates"
 KERNEL="gcc make flex bison bc libelf-dev libssl-dev rsync lz4 xz-utils cpio kmod perl python3"

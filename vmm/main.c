@@ -23,6 +23,7 @@ static const char usage[] =
 	"       nidus check [BDF...] [--json] [--skip]                     what this host can do, and what to fix\n"
 	"       nidus bind|unbind BDF                                      give a PCI function to vfio-pci, and back\n"
 	"       nidus show acpi|memmap|pci|config [--out DIR] [OPTION...]  what the guest would see, without KVM\n"
+	"       nidus show man|completion                                  the manual page, and completion for bash\n"
 	"       nidus run|check|show --help, nidus --help, nidus --version\n";
 
 static const struct {

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "vmm/completion.h"
 #include "vmm/log.h"
+#include "vmm/manual.h"
 #include "vmm/offline.h"
 #include "vmm/show.h"
 
@@ -109,23 +111,13 @@ static void show_pci(FILE *f, struct offline *o)
 	pci_show(o->pci, f);
 }
 
-static const struct {
-	const char *what;
-	void (*print)(FILE *f, struct offline *o);
-	const char *file; /* in --out's folder; NULL: a file per table */
-} rows[] = {
-	{ "acpi", show_acpi, NULL },
-	{ "memmap", show_memmap, "memmap.txt" },
-	{ "pci", show_pci, "pci.txt" },
-};
-
 static int host_error(const char *what, int err)
 {
 	log_error("show: %s: %s", what, strerror(-err));
 	return EXIT_HOST;
 }
 
-static int print_config(FILE *f, const struct vm_config *c)
+static int show_config(FILE *f, const struct vm_config *c)
 {
 	char *s = config_json(c);
 
@@ -136,6 +128,33 @@ static int print_config(FILE *f, const struct vm_config *c)
 	return 0;
 }
 
+static int show_man(FILE *f, const struct vm_config *c)
+{
+	manual_print(f);
+	return 0;
+}
+
+static int show_completion(FILE *f, const struct vm_config *c)
+{
+	completion_print(f);
+	return 0;
+}
+
+/* Of a machine, or of the configuration alone. */
+static const struct {
+	const char *what;
+	void (*machine)(FILE *f, struct offline *o);
+	int (*config)(FILE *f, const struct vm_config *c);
+	const char *file; /* in --out's folder; NULL: a file per table */
+} rows[] = {
+	{ "acpi", show_acpi, NULL, NULL },
+	{ "memmap", show_memmap, NULL, "memmap.txt" },
+	{ "pci", show_pci, NULL, "pci.txt" },
+	{ "config", NULL, show_config, "config.json" },
+	{ "man", NULL, show_man, "nidus.1" },
+	{ "completion", NULL, show_completion, "nidus.bash" },
+};
+
 static int find(const char *what, unsigned *row)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -144,7 +163,7 @@ static int find(const char *what, unsigned *row)
 			return 0;
 		}
 	}
-	log_error("show: '%s' is none of acpi, memmap, pci, config", what);
+	log_error("show: '%s' is none of acpi, memmap, pci, config, man, completion", what);
 	return EXIT_USAGE;
 }
 
@@ -160,17 +179,17 @@ int show_print(FILE *f, const char *what, const struct vm_config *c)
 {
 	struct offline *o;
 	unsigned row;
-	int status;
+	int status = find(what, &row);
 
-	if (strcmp(what, "config") == 0) {
-		status = print_config(f, c);
+	if (status)
+		return status;
+	if (rows[row].config) {
+		status = rows[row].config(f, c);
 	} else {
-		status = find(what, &row);
-		if (!status)
-			status = create(c, &o);
+		status = create(c, &o);
 		if (status)
 			return status;
-		rows[row].print(f, o);
+		rows[row].machine(f, o);
 		offline_x86_64_destroy(o);
 	}
 	if (!status && (fflush(f) == EOF || ferror(f)))
@@ -219,8 +238,6 @@ int show_main(const char *what, const struct vm_config *c, const char *out_dir)
 
 	if (!out_dir)
 		return show_print(stdout, what, c);
-	if (strcmp(what, "config") == 0)
-		return write_file(what, "config.json", c, out_dir);
 	status = find(what, &row);
 	if (status)
 		return status;

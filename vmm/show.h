@@ -6,6 +6,8 @@
  *   memmap   memory map, PCI windows, registers, ports and interrupt lines
  *   pci      functions with their addresses
  *   config   the configuration as JSON
+ *   man      nidus.1 (manual.h)
+ *   completion  for bash (completion.h)
  */
 #ifndef NIDUS_SHOW_H
 #define NIDUS_SHOW_H
