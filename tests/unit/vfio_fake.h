@@ -28,7 +28,7 @@ static struct {
 	void (*on_cfg_write)(void); /* called once, before the next write to config space */
 	bool no_reset, noresize, no_map_file, intx_only;
 	int bind_errno, map_errno, open_errno, invalidate_errno, attach_errno, detach_errno;
-	unsigned fail_at; /* 0: none */
+	unsigned fail_at, fail_len; /* calls number fail_at to fail_at + fail_len - 1 fail; 0: none, and one */
 	/* what happened */
 	unsigned calls;
 	int dev_fd, dev_2_fd, iommu_fd;
@@ -42,7 +42,7 @@ static struct {
 	u32 next_id;
 	bool bound;
 	u32 attached; /* 0: blocked */
-	unsigned n_attach, n_detach, n_reset, n_hot_reset, n_mapped, n_by_file, n_inv_calls, n_inv;
+	unsigned n_attach, n_detach, n_reset, n_hot_reset, n_mapped, n_by_file, n_inv_calls, n_inv, n_inv_done;
 	struct iommufd_vtd_s1_inv inv[64];
 	struct iommufd_vtd_s1 s1;
 	u64 root_of[64]; /* by HWPT; 0: no nested table */
@@ -132,7 +132,8 @@ static inline bool fake_is(int fd)
 static inline bool fake_fails(void)
 {
 	errno = EIO;
-	return ++fake.calls == fake.fail_at;
+	fake.calls++;
+	return fake.fail_at && fake.calls >= fake.fail_at && fake.calls - fake.fail_at < MAX(fake.fail_len, 1U);
 }
 
 int __wrap_open64(const char *path, int flags, ...)
@@ -289,6 +290,7 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 			fake.inv[fake.n_inv++] = e[i];
 		if (fake.invalidate_errno)
 			v->entry_num = 0;
+		fake.n_inv_done += v->entry_num;
 		return fake_error(fake.invalidate_errno);
 	}
 	default:
