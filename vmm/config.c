@@ -31,7 +31,7 @@ void config_init(struct vm_config *c)
 	for (unsigned i = 0; i < CONFIG_MAX_NETS; i++)
 		c->nets[i].tap.fd = -1;
 	for (unsigned i = 0; i < CONFIG_MAX_VFIO; i++)
-		c->vfios[i].fd = -1;
+		c->vfios[i].dev.fd = -1;
 }
 
 /* All of each list, not only what is counted: a bad option leaves a half-filled element behind the last. */
@@ -47,6 +47,7 @@ void config_free(struct vm_config *c)
 	}
 	for (unsigned i = 0; i < CONFIG_MAX_VFIO; i++) {
 		free(c->vfios[i].bdf);
+		free(c->vfios[i].dev.path);
 		free(c->vfios[i].id);
 	}
 	free(c->kernel.path);

@@ -46,8 +46,8 @@ struct net_cfg {
 };
 
 struct vfio_cfg {
-	char *bdf; /* dddd:bb:dd.f */
-	int fd;
+	char *bdf;           /* dddd:bb:dd.f */
+	struct file_cfg dev; /* its device file, inherited; fd < 0: opened by name */
 	char *id;
 	enum tristate viommu, p2p;
 };

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* As in the kernel's <linux/ioport.h>, which user space sees in `resource`. */
@@ -189,6 +191,18 @@ bool host_pci_harmless(const struct host_pci *p)
 	return !p->driver[0] || strcmp(p->driver, "vfio-pci") == 0 || p->class >> 8 == 0x0604;
 }
 
+bool host_pci_is_cdev(const char *sys, int fd, const char *cdev)
+{
+	char path[PATH_MAX], name[HOST_NAME_LEN];
+	struct stat st;
+
+	if (!cdev[0] || fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return false;
+	snprintf(path, sizeof(path), "%s/dev/char/%u:%u", sys, major(st.st_rdev), minor(st.st_rdev));
+	link_name(path, name);
+	return strcmp(name, cdev) == 0;
+}
+
 int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap)
 {
 	char path[PATH_MAX];
@@ -202,7 +216,7 @@ int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap)
 	return read_hex(path, ecap);
 }
 
-int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[6])
+int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS])
 {
 	char path[PATH_MAX];
 	FILE *f;
@@ -212,8 +226,8 @@ int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[6])
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	memset(bar, 0, 6 * sizeof(*bar));
-	for (unsigned i = 0; i < 6; i++) {
+	memset(bar, 0, HOST_PCI_BARS * sizeof(*bar));
+	for (unsigned i = 0; i < HOST_PCI_BARS; i++) {
 		unsigned long long start, end, flags;
 
 		if (fscanf(f, "%llx %llx %llx", &start, &end, &flags) != 3)

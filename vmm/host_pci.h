@@ -38,15 +38,19 @@ int host_pci_group(const char *sys, int group, char (*bdf)[HOST_BDF_LEN], unsign
 /* True if a member with this driver and class lets another member be assigned: no driver, vfio-pci, or a bridge. */
 bool host_pci_harmless(const struct host_pci *p);
 
+/* True if the open descriptor fd is the device file cdev (vfioN), by its device number: names may be anything elsewhere. */
+bool host_pci_is_cdev(const char *sys, int fd, const char *cdev);
+
 /* VT-d capability registers of a unit, from sysfs: what is known before a device is bound. -ENOENT: not VT-d. */
 int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap) __must_check;
 
-/* Size in bytes of each BAR and its resource flags as in sysfs's `resource` file. */
+/* Size in bytes of each BAR, the option ROM last, and its resource flags as in sysfs's `resource` file. */
+#define HOST_PCI_BARS 7
 struct host_pci_bar {
 	u64 size;
 	bool is64, prefetch, io;
 };
-int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[6]) __must_check;
+int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS]) __must_check;
 
 /* Writes text into the file NAME of a function, or of bus/pci itself if bdf is NULL. */
 int host_pci_write(const char *sys, const char *bdf, const char *name, const char *text) __must_check;

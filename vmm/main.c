@@ -61,7 +61,7 @@ static int check_functions(struct vm_config *c, int *argc, char ***argv)
 			log_error("check: '%s' is no PCI address, or one too many: [DOMAIN:]BUS:DEVICE.FUNCTION, at most %u", **argv, CONFIG_MAX_VFIO);
 			return EXIT_USAGE;
 		}
-		*v = (struct vfio_cfg){ .bdf = strdup(bdf), .fd = -1 };
+		*v = (struct vfio_cfg){ .bdf = strdup(bdf), .dev.fd = -1 };
 		if (!v->bdf)
 			return EXIT_HOST;
 		c->n_vfios++;

@@ -47,9 +47,11 @@ static const struct opt_key keys_net[] = {
 	{ "viommu", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct net_cfg, viommu), .choices = choices_tristate },
 };
 static const struct opt_key keys_vfio[] = {
-	{ "bdf", "BDF", OPT_STR, .bare = true, .off = offsetof(struct vfio_cfg, bdf) },
+	{ "device", "BDF", OPT_FILE, .bare = true, .off = offsetof(struct vfio_cfg, dev) },
+	{ "bdf", "BDF", OPT_STR, .off = offsetof(struct vfio_cfg, bdf) },
 	{ "id", "ID", OPT_ID, .off = offsetof(struct vfio_cfg, id) },
 	{ "viommu", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct vfio_cfg, viommu), .choices = choices_tristate },
+	{ "p2p", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct vfio_cfg, p2p), .choices = choices_tristate },
 };
 static const struct opt_key keys_viommu[] = {
 	{ "kind", "off|auto|vtd", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(viommu), .choices = choices_viommu },
@@ -130,13 +132,20 @@ static const char *net_done(struct vm_config *c, void *obj)
 	return unique_id(&c->nets[0].id, sizeof(*n), c->n_nets, &n->id, "net");
 }
 
-/* The BDF in its long form, so that everything else can compare and print it. */
+/* The BDF in its long form, so that everything else can compare and print it. An address given first is no file after all. */
 static const char *vfio_done(struct vm_config *c, void *obj)
 {
 	struct vfio_cfg *v = obj;
 	char bdf[HOST_BDF_LEN];
 
-	v->fd = -1;
+	if (v->dev.path && v->dev.fd < 0) {
+		if (v->bdf)
+			return "two PCI addresses, or a path: give BDF, or fd:N,bdf=BDF";
+		v->bdf = v->dev.path;
+		v->dev.path = NULL;
+	}
+	if (v->dev.path && !v->bdf)
+		return "a descriptor needs the address of its function: fd:N,bdf=BDF";
 	if (!v->bdf || host_pci_parse(v->bdf, bdf))
 		return "needs a PCI address: [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:01:00.0 (lspci -D lists them)";
 	for (unsigned i = 0; i < c->n_vfios; i++) {
@@ -202,8 +211,9 @@ const struct opt options_rows[] = {
 	  .arg = "tap=IF[,mac=MAC][,id=ID][,queues=N][,bps=SIZE][,pps=N][,viommu=on|off]",
 	  .help = "network card on a tap interface, made if absent; repeatable; bps, pps: bytes and packets per second at most, each way" },
 	{ "vfio", NULL, 0, GUEST, .json = "vfios", KEYS(keys_vfio), .done = vfio_done, IN_CONFIG(vfios), .elem = sizeof(struct vfio_cfg),
-	  .count_off = offsetof(struct vm_config, n_vfios), .max = CONFIG_MAX_VFIO,
-	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable; behind the IOMMU, if there is one, but for viommu=off" },
+	  .count_off = offsetof(struct vm_config, n_vfios), .max = CONFIG_MAX_VFIO, .arg = "BDF|fd:N,bdf=BDF[,id=ID][,viommu=on|off][,p2p=on|off]",
+	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable; behind the IOMMU, if there is one, but for viommu=off; "
+		  "p2p: its memory can be reached by the other ones" },
 	{ "viommu", NULL, 0, GUEST, .json = "viommu", KEYS(keys_viommu),
 	  .help = "IOMMU for devices with viommu=on and assigned ones (off): vtd, first-stage translation only; auto takes what fits" },
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",

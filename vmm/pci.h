@@ -21,6 +21,8 @@
 
 #define PCI_CFG_SIZE 4096
 #define PCI_BARS 6
+/* Index of the expansion ROM, which is a 32-bit BAR with a switch of its own and only read. */
+#define PCI_ROM PCI_BARS
 #define PCI_MAX_FNS 256
 
 /* bus << 8 | device << 3 | function: PCI's requester id. */
@@ -69,7 +71,7 @@ struct pci_msix_entry {
 
 struct pci_msix {
 	unsigned n; /* 0: no MSI-X */
-	unsigned bar;
+	unsigned bar, pba_bar; /* of the table, of the pending bits */
 	u32 table_off, pba_off;
 	u16 cap; /* config offset of the capability */
 	bool enabled, fn_masked;
@@ -87,7 +89,7 @@ struct pci_fn {
 	struct dma *dma;       /* how this function reaches memory; set before its device is created */
 	u8 *cfg, *wmask, *w1c; /* PCI_CFG_SIZE bytes each */
 	u8 *cfg_reset;         /* snapshot taken by pci_assign(): what a reset restores */
-	struct pci_bar bar[PCI_BARS];
+	struct pci_bar bar[PCI_BARS + 1];
 	struct pci_msix msix;
 	u16 next_cap;          /* allocator state of pci_add_cap(), pci_add_ext_cap() */
 	u16 last_cap, next_ext, last_ext;
@@ -128,7 +130,7 @@ int pci_add_cap(struct pci_fn *fn, u8 id, unsigned len) __must_check;
 int pci_add_cap_at(struct pci_fn *fn, u8 id, unsigned off, unsigned len) __must_check;
 int pci_add_ext_cap(struct pci_fn *fn, u16 id, u8 version, unsigned len) __must_check;
 
-/* Memory BAR; a 64-bit one uses bar + 1 too. -EINVAL. */
+/* Memory BAR; a 64-bit one uses bar + 1 too. PCI_ROM: of at least 2 KiB, 32-bit, not prefetchable. -EINVAL. */
 int pci_add_bar(struct pci_fn *fn, unsigned bar, u64 size, bool is64, bool prefetch) __must_check;
 
 /* MSI-X with n vectors (1..2048), table and PBA inside a BAR that exists already. */

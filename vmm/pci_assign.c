@@ -86,7 +86,7 @@ static void add_item(struct list *l, struct pci_fn *fn, int bar, u64 size, u64 a
 
 static void add_bars(struct list *l, struct pci_fn *fn, enum space s)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++) {
+	for (unsigned i = 0; i <= PCI_ROM; i++) {
 		const struct pci_bar *b = &fn->bar[i];
 
 		if (b->size && s == (b->is64 && b->prefetch ? SPACE_64 : SPACE_32))
@@ -94,7 +94,7 @@ static void add_bars(struct list *l, struct pci_fn *fn, enum space s)
 	}
 }
 
-/* Packs what is below a port at 0; the list is at most PCI_BARS long. */
+/* Packs what is below a port at 0; the list is at most PCI_BARS + 1 long. */
 static u64 pack_child(struct list *l, struct pci_fn *port, enum space s)
 {
 	struct pci_fn *child = pci_bridge_child(port);
@@ -118,7 +118,7 @@ static int no_room(const struct item *it, enum space s)
 
 static void write_window(struct pci_fn *port, enum space s, gpa_t base, u64 len)
 {
-	struct item items[PCI_BARS];
+	struct item items[PCI_BARS + 1];
 	struct list l = { .it = items };
 
 	pack_child(&l, port, s);
@@ -132,7 +132,7 @@ static void write_window(struct pci_fn *port, enum space s, gpa_t base, u64 len)
 
 static void collect(struct pci_host *h, struct list *l, enum space s)
 {
-	struct item items[PCI_BARS];
+	struct item items[PCI_BARS + 1];
 	struct list below = { .it = items };
 
 	for (unsigned i = 0; i < PCI_MAX_FNS; i++) {
@@ -153,7 +153,7 @@ static void collect(struct pci_host *h, struct list *l, enum space s)
 /* Packs one of the host's windows, lo to hi; *end is where it ends. */
 static int assign_space(struct pci_host *h, enum space s, u64 lo, u64 hi, u64 *end)
 {
-	struct list l = { .it = calloc(PCI_MAX_FNS * (PCI_BARS + 1), sizeof(struct item)) };
+	struct list l = { .it = calloc(PCI_MAX_FNS * (PCI_BARS + 2), sizeof(struct item)) };
 	int err = 0;
 
 	if (!l.it)

@@ -12,6 +12,7 @@
 
 #define BAR_MAX_SIZE BIT(48)
 #define BAR32_MAX_SIZE BIT(31)
+#define ROM_MIN_SIZE KiB(2)
 
 static void region_read(void *dev, u64 off, unsigned size, u64 *val)
 {
@@ -46,11 +47,27 @@ static bool is_upper_half(const struct pci_fn *fn, unsigned bar)
 	return bar > 0 && fn->bar[bar - 1].size && fn->bar[bar - 1].is64;
 }
 
+static unsigned reg_of(unsigned bar)
+{
+	return bar == PCI_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
+}
+
+static int add_rom(struct pci_fn *fn, u64 size)
+{
+	if (fn->bar[PCI_ROM].size || size < ROM_MIN_SIZE || size > BAR32_MAX_SIZE || (size & (size - 1)))
+		return -EINVAL;
+	fn->bar[PCI_ROM] = (struct pci_bar){ .size = size, .fn = fn };
+	put_le(fn->wmask + PCI_ROM_ADDRESS, 4, ~(size - 1) | PCI_ROM_ADDRESS_ENABLE);
+	return 0;
+}
+
 int pci_add_bar(struct pci_fn *fn, unsigned bar, u64 size, bool is64, bool prefetch)
 {
-	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * bar;
+	unsigned reg = reg_of(bar);
 	u32 type = (is64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) | (prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
 
+	if (bar == PCI_ROM)
+		return is64 || prefetch ? -EINVAL : add_rom(fn, size);
 	if (bar >= PCI_BARS || (is64 && bar + 1 >= PCI_BARS) || fn->bar[bar].size || is_upper_half(fn, bar) || (is64 && fn->bar[bar + 1].size))
 		return -EINVAL;
 	if (size < 16 || size > (is64 ? BAR_MAX_SIZE : BAR32_MAX_SIZE) || (size & (size - 1)))
@@ -65,12 +82,12 @@ gpa_t pci_bar_addr(const struct pci_fn *fn, unsigned bar)
 {
 	const struct pci_bar *b = &fn->bar[bar];
 
-	return get_le(fn->cfg + PCI_BASE_ADDRESS_0 + 4 * bar, b->is64 ? 8 : 4) & ~(b->size - 1);
+	return get_le(fn->cfg + reg_of(bar), b->is64 ? 8 : 4) & ~(b->size - 1);
 }
 
 void pci_bar_set_addr(struct pci_fn *fn, unsigned bar, gpa_t gpa)
 {
-	unsigned reg = PCI_BASE_ADDRESS_0 + 4 * bar;
+	unsigned reg = reg_of(bar);
 
 	pci_cfg_set(fn, reg, fn->bar[bar].is64 ? 8 : 4, gpa | (fn->cfg[reg] & 0xf));
 }
@@ -81,6 +98,8 @@ static bool wanted(const struct pci_fn *fn, unsigned bar, gpa_t *gpa)
 	const struct pci_host *h = fn->host;
 
 	if (!b->size || !h || !(pci_cfg16(fn, PCI_COMMAND) & PCI_COMMAND_MEMORY))
+		return false;
+	if (bar == PCI_ROM && !(fn->cfg[PCI_ROM_ADDRESS] & PCI_ROM_ADDRESS_ENABLE))
 		return false;
 	*gpa = pci_bar_addr(fn, bar);
 	if (!range_within(*gpa, b->size, h->map.mem32, h->map.mem32_len) && !range_within(*gpa, b->size, h->map.mem64, h->mem64_len))
@@ -93,7 +112,7 @@ unsigned pci_bar_drop(struct pci_fn *fn)
 	unsigned dropped = 0;
 	gpa_t gpa;
 
-	for (unsigned i = 0; i < PCI_BARS; i++) {
+	for (unsigned i = 0; i <= PCI_ROM; i++) {
 		struct pci_bar *b = &fn->bar[i];
 
 		if (!b->mapped || (wanted(fn, i, &gpa) && gpa == b->gpa))
@@ -111,7 +130,7 @@ void pci_bar_place(struct pci_fn *fn)
 {
 	gpa_t gpa;
 
-	for (unsigned i = 0; i < PCI_BARS; i++) {
+	for (unsigned i = 0; i <= PCI_ROM; i++) {
 		struct pci_bar *b = &fn->bar[i];
 		struct region r = { .len = b->size, .ops = &region_ops, .dev = b, .name = "pci bar" };
 		int err;

@@ -25,7 +25,7 @@ static unsigned pba_words(const struct pci_msix *m)
 
 int pci_add_msix(struct pci_fn *fn, unsigned bar, unsigned n, u32 table_off, u32 pba_off)
 {
-	struct pci_msix m = { .n = n, .bar = bar, .table_off = table_off, .pba_off = pba_off };
+	struct pci_msix m = { .n = n, .bar = bar, .pba_bar = bar, .table_off = table_off, .pba_off = pba_off };
 	int cap;
 
 	if (fn->msix.n || bar >= PCI_BARS || n == 0 || n > MSIX_MAX || !IS_ALIGNED(table_off | pba_off, 8))
@@ -155,29 +155,37 @@ static void table_write32(struct pci_fn *fn, u64 off, u32 val)
 		fn->ops->msix_changed(fn, (int)vec);
 }
 
+/* Whether an access to a BAR touches the table or the pending bits. */
+static bool touches_table(const struct pci_msix *m, unsigned bar, u64 off, unsigned size)
+{
+	return bar == m->bar && range_overlaps(off, size, m->table_off, table_len(m));
+}
+
+static bool touches_pba(const struct pci_msix *m, unsigned bar, u64 off, unsigned size)
+{
+	return bar == m->pba_bar && range_overlaps(off, size, m->pba_off, 8ULL * pba_words(m));
+}
+
 bool pci_msix_bar_read(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u64 *val)
 {
 	const struct pci_msix *m = &fn->msix;
 	u64 pba_len = 8ULL * pba_words(m);
 
-	if (!m->n || bar != m->bar)
+	if (!m->n || (!touches_table(m, bar, off, size) && !touches_pba(m, bar, off, size)))
 		return false;
+	/* Half in, half out: undefined by the specification, zero here. */
 	*val = 0;
-	if (range_within(off, size, m->table_off, table_len(m))) {
+	if (bar == m->bar && range_within(off, size, m->table_off, table_len(m))) {
 		for (unsigned i = 0; i < size; i++)
 			*val |= (u64)table_byte(m, off - m->table_off + i) << (8 * i);
-		return true;
-	}
-	if (range_within(off, size, m->pba_off, pba_len)) {
+	} else if (bar == m->pba_bar && range_within(off, size, m->pba_off, pba_len)) {
 		for (unsigned i = 0; i < size; i++) {
 			u64 at = off - m->pba_off + i;
 
 			*val |= (m->pending[at / 8] >> (8 * (at % 8)) & 0xff) << (8 * i);
 		}
-		return true;
 	}
-	/* Half in, half out: undefined by the specification, zero here. */
-	return range_overlaps(off, size, m->table_off, table_len(m)) || range_overlaps(off, size, m->pba_off, pba_len);
+	return true;
 }
 
 /* Only aligned accesses of 4 and 8 bytes are defined; the others are dropped. The PBA is read-only. */
@@ -185,13 +193,12 @@ bool pci_msix_bar_write(struct pci_fn *fn, unsigned bar, u64 off, unsigned size,
 {
 	const struct pci_msix *m = &fn->msix;
 
-	if (!m->n || bar != m->bar)
+	if (!m->n || (!touches_table(m, bar, off, size) && !touches_pba(m, bar, off, size)))
 		return false;
-	if (range_within(off, size, m->table_off, table_len(m)) && (size == 4 || size == 8) && IS_ALIGNED(off, size)) {
+	if (bar == m->bar && range_within(off, size, m->table_off, table_len(m)) && (size == 4 || size == 8) && IS_ALIGNED(off, size)) {
 		table_write32(fn, off - m->table_off, (u32)val);
 		if (size == 8)
 			table_write32(fn, off - m->table_off + 4, (u32)(val >> 32));
-		return true;
 	}
-	return range_overlaps(off, size, m->table_off, table_len(m)) || range_overlaps(off, size, m->pba_off, 8ULL * pba_words(m));
+	return true;
 }

@@ -31,6 +31,8 @@ static void show_fn(struct pci_fn *fn, void *arg)
 			fprintf(f, ", bar%u 0x%llx+0x%llx %s%s", i, (unsigned long long)pci_bar_addr(fn, i), (unsigned long long)b->size,
 				b->is64 ? "64" : "32", b->prefetch ? " pref" : "");
 	}
+	if (fn->bar[PCI_ROM].size)
+		fprintf(f, ", rom 0x%llx+0x%llx", (unsigned long long)pci_bar_addr(fn, PCI_ROM), (unsigned long long)fn->bar[PCI_ROM].size);
 	if (fn->msix.n)
 		fprintf(f, ", msix %u", fn->msix.n);
 	fputc('\n', f);

@@ -188,17 +188,27 @@ static int refuse_open(const struct vfio_dev *d, const char *path, int err)
 
 /* --- opening and binding --- */
 
+/* inherited: the device's own file, opened by whoever started nidus; < 0: opened here. */
+static int open_file(struct vfio_dev *d, const struct host_pci *h, int inherited, const char *sys)
+{
+	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
+
+	if (inherited >= 0 && !host_pci_is_cdev(sys, inherited, h->cdev)) {
+		log_error("--vfio %s: descriptor %d is not open or not its device file: start nidus with " CDEV_DIR "/%s open for reading and writing as %d",
+			  d->bdf, inherited, h->cdev, inherited);
+		return EXIT_NOINPUT;
+	}
+	snprintf(path, sizeof(path), CDEV_DIR "/%s", h->cdev);
+	d->fd = inherited >= 0 ? fcntl(inherited, F_DUPFD_CLOEXEC, 3) : open(path, O_RDWR | O_CLOEXEC);
+	return d->fd < 0 ? refuse_open(d, path, -errno) : 0;
+}
+
 static int bind_device(struct vfio *v, struct vfio_dev *d, const struct host_pci *h)
 {
 	struct vfio_bind b = { .argsz = sizeof(b), .iommufd = v->iommufd.fd };
 	struct vfio_info info = { .argsz = sizeof(info) };
-	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
 	int err;
 
-	snprintf(path, sizeof(path), CDEV_DIR "/%s", h->cdev);
-	d->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (d->fd < 0)
-		return refuse_open(d, path, -errno);
 	err = kvm_vfio_file(v->kvm_fd, d->fd, true);
 	if (err) {
 		log_error("--vfio %s: KVM does not take it: %s", d->bdf, strerror(-err));
@@ -307,6 +317,8 @@ static int open_device(struct vfio *v, const struct vm_config *c, const struct v
 	snprintf(d->name, sizeof(d->name), "%s", cfg->id ? cfg->id : cfg->bdf);
 	d->viommu = c->viommu != VIOMMU_OFF && cfg->viommu != OFF;
 	status = check_host(d, sys, &h);
+	if (!status)
+		status = open_file(d, &h, cfg->dev.fd, sys);
 	return status ? status : bind_device(v, d, &h);
 }
 

@@ -13,6 +13,7 @@
 
 #define PAGE 4096ULL
 #define MAX_REPLY 4096
+#define ROM_MAX_SIZE MiB(16)
 #define PBA_BYTES(n) (8ULL * (((n) + 63) / 64))
 
 /* --- what there is --- */
@@ -69,6 +70,17 @@ static int region_info(struct vfio_dev *d, u32 index, struct vfio_region *r)
 	return err;
 }
 
+/* A function without a ROM, or with one that cannot be shown, is a function without a ROM. */
+static void rom_init(struct vfio_dev *d)
+{
+	if (region_info(d, VFIO_REGION_ROM, &d->rom))
+		d->rom = (struct vfio_region){ 0 };
+	if (d->rom.size && (d->rom.size > ROM_MAX_SIZE || pci_add_bar(&d->fn, PCI_ROM, d->rom.size, false, false))) {
+		log_warn("%s: its option ROM of %llu bytes is not shown to the guest", d->name, (unsigned long long)d->rom.size);
+		d->rom.size = 0;
+	}
+}
+
 int vfio_bars_init(struct vfio_dev *d)
 {
 	struct vfio_region cfg;
@@ -97,6 +109,8 @@ int vfio_bars_init(struct vfio_dev *d)
 		err = pci_add_bar(&d->fn, i, r->size, is64, hw[0] & PCI_BASE_ADDRESS_MEM_PREFETCH);
 		i += is64;
 	}
+	if (!err)
+		rom_init(d);
 	return err;
 }
 
@@ -126,7 +140,7 @@ void vfio_bars_map(struct vfio_dev *d)
 
 	if (m->n) {
 		cut_out(&d->bar[m->bar], m->table_off, m->table_off + (u64)PCI_MSIX_ENTRY * m->n);
-		cut_out(&d->bar[m->bar], m->pba_off, m->pba_off + PBA_BYTES(m->n));
+		cut_out(&d->bar[m->pba_bar], m->pba_off, m->pba_off + PBA_BYTES(m->n));
 	}
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		struct vfio_region *r = &d->bar[i];
@@ -154,13 +168,18 @@ void vfio_bars_fini(struct vfio_dev *d)
 			x->hva = NULL;
 		}
 	}
+	free(d->rom_copy);
+	d->rom_copy = NULL;
 }
 
 void vfio_bar_mapped(struct pci_fn *fn, unsigned bar, gpa_t gpa, bool mapped)
 {
 	struct vfio_dev *d = vfio_dev_of(fn);
-	struct vfio_region *r = &d->bar[bar];
+	struct vfio_region *r;
 
+	if (bar == PCI_ROM)
+		return;
+	r = &d->bar[bar];
 	for (unsigned a = 0; a < r->n_areas; a++) {
 		struct vfio_area *x = &r->area[a];
 		int err;
@@ -183,12 +202,40 @@ void vfio_bar_mapped(struct pci_fn *fn, unsigned bar, gpa_t gpa, bool mapped)
 
 /* --- trapped access --- */
 
+/*
+ * Copied once, as each look through the device file switches the hardware's ROM on and off. The part that cannot be read, as where there is
+ * no image, reads all ones.
+ */
+static const u8 *rom(struct vfio_dev *d)
+{
+	ssize_t n = 1;
+
+	if (d->rom_copy)
+		return d->rom_copy;
+	d->rom_copy = malloc(d->rom.size);
+	if (!d->rom_copy)
+		return NULL;
+	memset(d->rom_copy, 0xff, d->rom.size);
+	for (u64 at = 0; n > 0 && at < d->rom.size; at += (u64)n)
+		n = pread(d->fd, d->rom_copy + at, d->rom.size - at, (off_t)(d->rom.off + at));
+	if (n < 0)
+		log_guest("%s: its option ROM cannot be read: %s", d->name, strerror(errno));
+	return d->rom_copy;
+}
+
 void vfio_bar_read(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u64 *val)
 {
 	struct vfio_dev *d = vfio_dev_of(fn);
 	u8 buf[8];
 
 	*val = size_mask(size);
+	if (bar == PCI_ROM) {
+		const u8 *copy = rom(d);
+
+		if (copy && size <= sizeof(buf) && range_within(off, size, 0, d->rom.size))
+			*val = get_le(copy + off, size);
+		return;
+	}
 	if (size > sizeof(buf) || pread(d->fd, buf, size, (off_t)(d->bar[bar].off + off)) != (ssize_t)size) {
 		log_guest("%s: BAR %u cannot be read at 0x%llx", d->name, bar, (unsigned long long)off);
 		return;
@@ -201,6 +248,8 @@ void vfio_bar_write(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u64
 	struct vfio_dev *d = vfio_dev_of(fn);
 	u8 buf[8];
 
+	if (bar == PCI_ROM)
+		return;
 	put_le(buf, sizeof(buf), val);
 	if (size > sizeof(buf) || pwrite(d->fd, buf, size, (off_t)(d->bar[bar].off + off)) != (ssize_t)size)
 		log_guest("%s: BAR %u cannot be written at 0x%llx", d->name, bar, (unsigned long long)off);

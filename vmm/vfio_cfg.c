@@ -84,7 +84,7 @@ static bool show_msix(struct vfio_dev *d, const u8 *hw, unsigned at)
 	u32 table = (u32)get_le(hw + at + PCI_MSIX_TABLE, 4), pba = (u32)get_le(hw + at + PCI_MSIX_PBA, 4);
 	struct pci_msix *m = &d->fn.msix;
 
-	if (m->n || d->irq_count[VFIO_IRQ_MSIX] < n || (table & PCI_MSIX_TABLE_BIR) != (pba & PCI_MSIX_PBA_BIR) ||
+	if (m->n || d->irq_count[VFIO_IRQ_MSIX] < n ||
 	    !msix_fits(d, table & PCI_MSIX_TABLE_BIR, table & PCI_MSIX_TABLE_OFFSET, 16ULL * n) ||
 	    !msix_fits(d, pba & PCI_MSIX_PBA_BIR, pba & PCI_MSIX_PBA_OFFSET, 8ULL * ((n + 63) / 64))) {
 		log_warn("%s: its MSI-X table cannot be emulated: the guest gets MSI or INTx", d->name);
@@ -98,6 +98,7 @@ static bool show_msix(struct vfio_dev *d, const u8 *hw, unsigned at)
 		m->e[i].masked = true;
 	m->n = n;
 	m->bar = table & PCI_MSIX_TABLE_BIR;
+	m->pba_bar = pba & PCI_MSIX_PBA_BIR;
 	m->table_off = table & PCI_MSIX_TABLE_OFFSET;
 	m->pba_off = pba & PCI_MSIX_PBA_OFFSET;
 	m->cap = (u16)at;

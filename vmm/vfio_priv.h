@@ -60,6 +60,8 @@ struct vfio_dev {
 	void *reset_arg;
 
 	struct vfio_region bar[PCI_BARS];
+	struct vfio_region rom;
+	u8 *rom_copy; /* rom.size bytes; NULL until the guest first reads it */
 	u64 cfg_off;
 	unsigned cfg_size; /* 256 or 4096 */
 	u8 *live; /* PCI_CFG_SIZE: bits that are read from the device each time */

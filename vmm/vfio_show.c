@@ -26,15 +26,15 @@ static const struct pci_fn_ops ops = { .destroy = destroy };
 
 static int add_bars(struct stand_in *s, const char *sys, const char *bdf)
 {
-	struct host_pci_bar bar[PCI_BARS];
+	struct host_pci_bar bar[HOST_PCI_BARS];
 	int err = 0;
 
 	/* Without sysfs there are none to show. */
 	if (host_pci_bars(sys, bdf, bar))
 		return 0;
-	for (unsigned i = 0; i < PCI_BARS && !err; i++) {
+	for (unsigned i = 0; i < HOST_PCI_BARS && !err; i++) {
 		if (bar[i].size && !bar[i].io)
-			err = pci_add_bar(&s->fn, i, bar[i].size, bar[i].is64, bar[i].prefetch);
+			err = pci_add_bar(&s->fn, i, bar[i].size, i < PCI_ROM && bar[i].is64, i < PCI_ROM && bar[i].prefetch);
 	}
 	return err;
 }

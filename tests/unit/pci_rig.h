@@ -23,8 +23,8 @@ struct rig {
 
 struct rig_dev {
 	struct pci_fn fn; /* first member */
-	bool mapped[PCI_BARS];
-	gpa_t gpa[PCI_BARS];
+	bool mapped[PCI_BARS + 1];
+	gpa_t gpa[PCI_BARS + 1];
 	unsigned n_map, n_unmap, n_msix, n_reset, n_master, n_read, n_write;
 	int last_vec;
 	bool master;

@@ -86,12 +86,13 @@ static void test_host_pci_vtd_caps_come_from_the_unit(void **state)
 
 static void test_host_pci_bars_have_size_and_kind(void **state)
 {
-	struct host_pci_bar bar[6];
+	struct host_pci_bar bar[HOST_PCI_BARS];
 
 	assert_int_equal(host_pci_bars(sys, "0000:01:00.0", bar), -ENOENT);
 	sysfs_file(sys, "bus/pci/devices/0000:01:00.0/resource",
 		   "0x00000000fe000000 0x00000000fe003fff 0x0000000000140204\n0x0 0x0 0x0\n"
-		   "0x000000000000e000 0x000000000000e01f 0x0000000000040101\n");
+		   "0x000000000000e000 0x000000000000e01f 0x0000000000040101\n0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n"
+		   "0x00000000feb80000 0x00000000febbffff 0x0000000000046200\n");
 	assert_int_equal(host_pci_bars(sys, "0000:01:00.0", bar), 0);
 	assert_int_equal(bar[0].size, 0x4000);
 	assert_true(bar[0].is64);
@@ -99,6 +100,22 @@ static void test_host_pci_bars_have_size_and_kind(void **state)
 	assert_int_equal(bar[1].size, 0);
 	assert_true(bar[2].io);
 	assert_int_equal(bar[3].size, 0);
+	assert_int_equal(bar[6].size, 0x40000);
+}
+
+static void test_host_pci_knows_a_device_file_by_its_number(void **state)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), file = open("Makefile", O_RDONLY | O_CLOEXEC);
+
+	assert_false(host_pci_is_cdev(sys, null, "vfio3"));
+	sysfs_link(sys, "dev/char/1:3", "../../devices/pci0000:00/0000:00:04.0/vfio-dev/vfio3");
+	assert_true(host_pci_is_cdev(sys, null, "vfio3"));
+	assert_false(host_pci_is_cdev(sys, null, "vfio4"));
+	assert_false(host_pci_is_cdev(sys, null, ""));
+	assert_false(host_pci_is_cdev(sys, file, "vfio3"));
+	assert_false(host_pci_is_cdev(sys, 1 << 20, "vfio3"));
+	close(null);
+	close(file);
 }
 
 static void test_host_pci_write_reaches_the_file(void **state)
@@ -125,6 +142,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_host_pci_group_lists_its_members, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_vtd_caps_come_from_the_unit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_bars_have_size_and_kind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_host_pci_knows_a_device_file_by_its_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_write_reaches_the_file, setup, teardown),
 	};
 

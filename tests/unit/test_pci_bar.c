@@ -11,9 +11,10 @@ static void test_add_bar_checks_size_and_place(void **state)
 		int want;
 	} rows[] = {
 		{ 0, 0, false, -EINVAL },       { 0, 8, false, -EINVAL },           { 0, 24, false, -EINVAL },      { 0, BIT(32), false, -EINVAL },
-		{ 0, BIT(63), true, -EINVAL },  { 6, 4096, false, -EINVAL },        { 5, 4096, true, -EINVAL },     { ~0U, 4096, true, -EINVAL },
+		{ 0, BIT(63), true, -EINVAL },  { 7, 4096, false, -EINVAL },        { 5, 4096, true, -EINVAL },     { ~0U, 4096, true, -EINVAL },
 		{ 1, 16, false, 0 },            { 1, 16, false, -EINVAL },          { 0, 4096, true, -EINVAL },     { 2, GiB(512), true, 0 },
 		{ 3, 4096, false, -EINVAL },    { 4, BIT(31), false, 0 },
+		{ PCI_ROM, 1024, false, -EINVAL }, { PCI_ROM, 4096, true, -EINVAL }, { PCI_ROM, 2048, false, 0 },      { PCI_ROM, 2048, false, -EINVAL },
 	};
 	struct rig_dev *d = rig_new("dev");
 
@@ -38,6 +39,33 @@ static void test_sizing_reads_back_the_size(void **state)
 	assert_int_equal(rig_rd(&r, 8, PCI_BASE_ADDRESS_1, 4), 0xfff00008);
 	assert_int_equal(rig_rd(&r, 8, PCI_BASE_ADDRESS_2, 8), 0xffffff800000000cULL);
 	assert_int_equal(rig_rd(&r, 8, PCI_BASE_ADDRESS_4, 8), 0);
+	rig_fini(&r);
+}
+
+/* PCI Local Bus 3.0 section 6.2.5.2: bit 0 of the ROM's register switches it, beside memory space. */
+static void test_rom_has_a_switch_of_its_own(void **state)
+{
+	struct rig_dev *d = rig_new("dev");
+	struct rig r;
+	gpa_t at;
+
+	rig_init(&r);
+	assert_int_equal(pci_add_bar(&d->fn, PCI_ROM, KiB(64), false, false), 0);
+	assert_int_equal(pci_plug(r.host, NULL, 8, &d->fn), 0);
+	assert_int_equal(pci_assign(r.host), 0);
+	at = pci_bar_addr(&d->fn, PCI_ROM);
+	assert_true(IS_ALIGNED(at, KiB(64)) && at);
+	rig_enable(&r, 8);
+	assert_false(d->mapped[PCI_ROM]);
+	rig_wr(&r, 8, PCI_ROM_ADDRESS, 4, 0xfffffffe);
+	assert_int_equal(rig_rd(&r, 8, PCI_ROM_ADDRESS, 4), 0xffff0000);
+	rig_wr(&r, 8, PCI_ROM_ADDRESS, 4, (u32)at | PCI_ROM_ADDRESS_ENABLE);
+	assert_true(d->mapped[PCI_ROM]);
+	assert_int_equal(rig_mmio(&r, at + 0x10, 4), 0xa5a5a5a5);
+	assert_int_equal(d->last_bar, PCI_ROM);
+	rig_wr(&r, 8, PCI_ROM_ADDRESS, 4, (u32)at);
+	assert_false(d->mapped[PCI_ROM]);
+	assert_int_equal(rig_mmio(&r, at, 4), 0xffffffff);
 	rig_fini(&r);
 }
 
@@ -161,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add_bar_checks_size_and_place),
 		cmocka_unit_test(test_sizing_reads_back_the_size),
+		cmocka_unit_test(test_rom_has_a_switch_of_its_own),
 		cmocka_unit_test(test_memory_enable_gates_the_bus),
 		cmocka_unit_test(test_move_follows_both_halves),
 		cmocka_unit_test(test_hostile_place_is_not_mapped),

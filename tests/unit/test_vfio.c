@@ -146,6 +146,27 @@ static void test_vfio_group_member_of_a_host_driver_is_refused(void **state)
 	vfio_rig_fini(&r);
 }
 
+/* The device file may come from whoever starts nidus; it must be that of the function named. */
+static void test_vfio_inherited_device_file(void **state)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	r.c.vfios[0].dev.fd = null;
+	assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), EXIT_NOINPUT);
+	sysfs_link(r.sys, "dev/char/1:3", "../../devices/pci0000:00/" FAKE_BDF "/vfio-dev/vfio0");
+	fake.null_is_dev = true;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_true(fake.bound);
+	assert_int_not_equal(r.v->dev[0]->fd, null);
+	vfio_rig_fini(&r);
+	assert_int_equal(fake.n_live, 0);
+	/* The caller's own stays open. */
+	assert_int_equal(fcntl(null, F_GETFD), FD_CLOEXEC);
+	close(null);
+}
+
 static void test_vfio_behind_a_unit_needs_a_host_that_nests(void **state)
 {
 	static const u64 missing[] = { BIT(26), BIT(43), BIT(47) };
@@ -223,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_vfio_nothing_assigned_is_nothing),
 		cmocka_unit_test(test_vfio_refusal_leaves_nothing),
 		cmocka_unit_test(test_vfio_group_member_of_a_host_driver_is_refused),
+		cmocka_unit_test(test_vfio_inherited_device_file),
 		cmocka_unit_test(test_vfio_behind_a_unit_needs_a_host_that_nests),
 		cmocka_unit_test(test_vfio_without_flr_tries_the_bus_and_goes_on),
 		cmocka_unit_test(test_vfio_any_call_failing_leaves_nothing),

@@ -94,6 +94,65 @@ static void test_bar_that_cannot_be_mapped_is_trapped(void **state)
 	assert_null(r.v->dev[0]->bar[0].area[0].hva);
 }
 
+static void test_bar_msix_table_and_pending_bits_may_be_in_two_bars(void **state)
+{
+	const struct vfio_dev *d;
+
+	put_le(fake.cfg + PCI_BASE_ADDRESS_2, 4, 0xfd000004);
+	/* Table in BAR 0, pending bits at 0x1000 of BAR 2. */
+	put_le(fake.cfg + FAKE_MSIX + 8, 4, 0x1002);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	d = r.v->dev[0];
+	assert_int_equal(d->fn.msix.n, 8);
+	assert_int_equal(d->fn.msix.bar, 0);
+	assert_int_equal(d->fn.msix.pba_bar, 2);
+	/* Only the table's page of BAR 0 is kept back. */
+	assert_int_equal(d->bar[0].n_areas, 2);
+	assert_int_equal(d->bar[0].area[1].off, 0x3000);
+}
+
+static void test_rom_is_copied_once_and_read_only(void **state)
+{
+	struct pci_fn *fn;
+	u64 v = 0;
+
+	fake.rom_size = 2048;
+	put_le(fake.bar, 4, 0xaa55);
+	put_le(fake.bar + 2044, 4, 0x12345678);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	fn = vfio_rig_fn(&r);
+	assert_int_equal(fn->bar[PCI_ROM].size, 2048);
+	vfio_rig_write(&r, PCI_ROM_ADDRESS, 4, ~0U);
+	assert_int_equal(vfio_rig_read(&r, PCI_ROM_ADDRESS, 4), 0xfffff801);
+	assert_int_equal(fake.n_rom_reads, 0);
+	vfio_bar_read(fn, PCI_ROM, 0, 2, &v);
+	assert_int_equal(v, 0xaa55);
+	vfio_bar_write(fn, PCI_ROM, 0, 2, 0x1111);
+	vfio_bar_read(fn, PCI_ROM, 2044, 4, &v);
+	assert_int_equal(v, 0x12345678);
+	vfio_bar_read(fn, PCI_ROM, 2045, 4, &v);
+	assert_int_equal(v, 0xffffffff);
+	vfio_bar_read(fn, PCI_ROM, 0, 2, &v);
+	assert_int_equal(v, 0xaa55);
+	assert_int_equal(fake.n_rom_reads, 1);
+}
+
+static void test_rom_that_cannot_be_read_or_shown_is_none(void **state)
+{
+	u64 v = 0;
+
+	fake.rom_size = 2048;
+	assert_int_equal(vfio_rig_start(&r), 0);
+	fake.fail_at = fake.calls + 1;
+	vfio_bar_read(vfio_rig_fn(&r), PCI_ROM, 0, 4, &v);
+	assert_int_equal(v, 0xffffffff);
+	vfio_rig_fini(&r);
+	setup(state);
+	fake.rom_size = MiB(32);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(vfio_rig_fn(&r)->bar[PCI_ROM].size, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +160,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bar_trapped_access_of_any_size_reaches_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bar_of_a_device_that_is_gone_reads_all_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bar_that_cannot_be_mapped_is_trapped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bar_msix_table_and_pending_bits_may_be_in_two_bars, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rom_is_copied_once_and_read_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rom_that_cannot_be_read_or_shown_is_none, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

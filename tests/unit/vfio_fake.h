@@ -8,6 +8,7 @@
 #define TESTS_VFIO_FAKE_H
 
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 
 #include "tests/unit/fake_sysfs.h"
 #include "tests/unit/pci_rig.h"
@@ -27,6 +28,9 @@ static struct {
 	bool differ;       /* a parent of the one IOMMU does not fit the other */
 	void (*on_cfg_write)(void); /* called once, before the next write to config space */
 	bool no_reset, noresize, no_map_file, intx_only;
+	bool null_is_dev; /* /dev/null is the device file, as one inherited */
+	u64 rom_size;
+	unsigned n_rom_reads;
 	int bind_errno, map_errno, open_errno, invalidate_errno, attach_errno, detach_errno;
 	unsigned fail_at, fail_len; /* calls number fail_at to fail_at + fail_len - 1 fail; 0: none, and one */
 	/* what happened */
@@ -125,7 +129,13 @@ static inline void fake_init(void)
 
 static inline bool fake_is(int fd)
 {
-	return fd >= 0 && (fd == fake.dev_fd || fd == fake.dev_2_fd || fd == fake.iommu_fd);
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	if (fake.null_is_dev && fd != fake.iommu_fd)
+		return fstat(fd, &st) == 0 && st.st_rdev == makedev(1, 3);
+	return fd == fake.dev_fd || fd == fake.dev_2_fd || fd == fake.iommu_fd;
 }
 
 /* True: this call is to fail, and errno says so. */
@@ -171,6 +181,7 @@ ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
 
 	if (!fake_is(fd))
 		return __real_pread64(fd, buf, len, off);
+	fake.n_rom_reads += (u64)off >> 40 == VFIO_REGION_ROM;
 	if (fake_fails() || at + len > (from == fake.cfg ? PCI_CFG_SIZE : FAKE_BAR_SIZE))
 		return -1;
 	memcpy(buf, from + at, len);
@@ -305,6 +316,11 @@ static inline int fake_region(struct vfio_region_reply *r)
 		r->size = FAKE_BAR_SIZE;
 		r->flags = VFIO_REGION_READ | VFIO_REGION_WRITE | VFIO_REGION_MMAP;
 	}
+	/* Any BAR that the header has is as large as the first; they share their bytes. */
+	if (r->index > 0 && r->index < PCI_BARS && get_le(fake.cfg + PCI_BASE_ADDRESS_0 + 4 * r->index, 4))
+		r->size = FAKE_BAR_SIZE;
+	if (r->index == VFIO_REGION_ROM)
+		r->size = fake.rom_size;
 	if (r->index == VFIO_REGION_CONFIG)
 		r->size = PCI_CFG_SIZE;
 	return 0;
