@@ -153,17 +153,24 @@ void units_reset(struct units *u)
 		viommu_reset(u->unit[i].v);
 }
 
+/* who: "" for the unit. */
 static void put_counters(struct report_obj *o, const char *who, const struct viommu_counters *c)
 {
 	const struct {
 		const char *what;
 		u64 n;
-	} rows[] = { { "attaches", c->attaches }, { "pass_through", c->passes }, { "blocked", c->blocks }, { "invalidations", c->inv_in },
-		     { "merged", c->inv_merged }, { "forwarded", c->inv_forwarded }, { "host_calls", c->inv_calls }, { "faults", c->faults } };
+		bool unit_only;
+	} rows[] = {
+		{ "attaches", c->attaches, false }, { "pass_through", c->passes, false }, { "blocked", c->blocks, false },
+		{ "invalidations", c->inv_in, false }, { "merged", c->inv_merged, true }, { "forwarded", c->inv_forwarded, true },
+		{ "host_calls", c->inv_calls, true }, { "faults", c->faults, false },
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		char key[96];
 
+		if (*who && rows[i].unit_only)
+			continue;
 		snprintf(key, sizeof(key), "%s%s%s", who, *who ? "." : "", rows[i].what);
 		report_u64(o, key, rows[i].n);
 	}

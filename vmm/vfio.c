@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/kvm_vfio.h"
@@ -56,23 +57,50 @@ const char *vfio_host_iommu(const struct vfio_dev *d)
 	return d->iommu;
 }
 
-int vfio_attach(struct vfio_dev *d, u32 pt)
+/* Between two tries, and how many. */
+#define BUSY_PAUSE_MS 10
+#define BUSY_TRIES 300
+
+static int attach(struct vfio_dev *d, u32 pt)
 {
 	struct vfio_attach_pt a = { .argsz = sizeof(a), .pt_id = pt };
-	int err = vfio_ioctl(d, VFIO_ATTACH_PT, &a);
 
 	__atomic_fetch_add(&d->v->attaches, 1, __ATOMIC_RELAXED);
+	return vfio_ioctl(d, VFIO_ATTACH_PT, &a);
+}
+
+int vfio_attach(struct vfio_dev *d, u32 pt)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000 };
+	int err = -EIO;
+
+	pthread_mutex_lock(&d->dma);
+	/* A device that could not be blocked once gets nothing more. */
+	if (!__atomic_load_n(&d->cut, __ATOMIC_SEQ_CST))
+		err = attach(d, pt);
+	/*
+	 * Busy: somebody else on the host is resetting it, and the kernel keeps it blocked. Waiting is all that is safe: a kernel with
+	 * CVE-2026-52952 loses a detach in that time and brings the old table back afterwards.
+	 */
+	for (unsigned i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		err = attach(d, pt);
+	}
 	d->attached |= !err;
+	pthread_mutex_unlock(&d->dma);
 	return err;
 }
 
 int vfio_detach(struct vfio_dev *d)
 {
 	struct vfio_detach_pt a = { .argsz = sizeof(a) };
-	int err = d->attached ? vfio_ioctl(d, VFIO_DETACH_PT, &a) : 0;
+	int err;
 
+	pthread_mutex_lock(&d->dma);
+	err = d->attached ? vfio_ioctl(d, VFIO_DETACH_PT, &a) : 0;
 	if (!err)
 		d->attached = false;
+	pthread_mutex_unlock(&d->dma);
 	return err;
 }
 
@@ -95,11 +123,16 @@ void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg)
 int vfio_dev_reset(struct vfio_dev *d)
 {
 	struct vfio_hot_reset hot = { .argsz = sizeof(hot) };
+	int err;
 
+	/* Never while another thread changes what its DMA undergoes: vfio_attach() says why. */
+	pthread_mutex_lock(&d->dma);
 	if (d->can_reset)
-		return vfio_ioctl(d, VFIO_RESET, NULL);
-	/* Works if everything on the bus is ours. */
-	return vfio_ioctl(d, VFIO_PCI_HOT_RESET, &hot);
+		err = vfio_ioctl(d, VFIO_RESET, NULL);
+	else /* Works if everything on the bus is ours. */
+		err = vfio_ioctl(d, VFIO_PCI_HOT_RESET, &hot);
+	pthread_mutex_unlock(&d->dma);
+	return err;
 }
 
 /* --- refusals --- */
@@ -312,6 +345,7 @@ static int open_device(struct vfio *v, const struct vm_config *c, const struct v
 	}
 	d->fd = -1;
 	d->v = v;
+	pthread_mutex_init(&d->dma, NULL);
 	v->dev[v->n++] = d;
 	snprintf(d->bdf, sizeof(d->bdf), "%s", cfg->bdf);
 	snprintf(d->name, sizeof(d->name), "%s", cfg->id ? cfg->id : cfg->bdf);
@@ -404,22 +438,32 @@ int vfio_map(struct vfio *v, struct mem *m)
 
 /* --- the function --- */
 
-/* No interrupts, no DMA, power-on state. A device that cannot be reset at least stays silent. */
-static void stop_device(struct vfio_dev *d)
+/* No interrupts, no DMA, power-on state. A device that cannot be reset at least stays silent: 0; neither: -errno. */
+static int stop_device(struct vfio_dev *d)
 {
-	int err = vfio_cfg_quiet(d);
+	int quiet = vfio_cfg_quiet(d), err;
 
 	vfio_irq_stop(d);
-	if (!err)
-		err = vfio_dev_reset(d);
-	if (err)
-		log_debug("%s: reset: %s", d->name, strerror(-err));
-	(void)vfio_cfg_quiet(d);
+	err = vfio_dev_reset(d);
+	if (err && d->can_reset)
+		log_guest("%s: reset failed: %s", d->name, strerror(-err));
+	/* A reset restores what was there before. */
+	quiet = vfio_cfg_quiet(d) ? quiet : 0;
+	return err && quiet ? err : 0;
 }
 
+/* Its DMA must be over when the next guest uses the memory. */
 static void fn_reset(struct pci_fn *fn)
 {
-	stop_device(vfio_dev_of(fn));
+	struct vfio_dev *d = vfio_dev_of(fn);
+
+	if (stop_device(d) == 0)
+		return;
+	vfio_cut(d);
+	log_error("%s: it can neither be reset nor kept from the bus: the VM is stopped", d->name);
+	if (vfio_detach(d))
+		log_error("%s: nor can it be detached", d->name);
+	d->ctx->machine(d->ctx->machine_arg, MACHINE_FAILED, 0);
 }
 
 /* The struct itself is vfio_destroy()'s. */
@@ -428,7 +472,7 @@ static void fn_destroy(struct pci_fn *fn)
 	struct vfio_dev *d = vfio_dev_of(fn);
 
 	if (d->live)
-		stop_device(d);
+		(void)stop_device(d);
 	vfio_irq_fini(d);
 	vfio_bars_fini(d);
 	vfio_cfg_fini(d);
@@ -565,7 +609,9 @@ void vfio_destroy(struct vfio *v)
 	iommufd_close(&v->iommufd);
 	if (v->kvm_fd >= 0)
 		close(v->kvm_fd);
-	for (unsigned i = 0; i < v->n; i++)
+	for (unsigned i = 0; i < v->n; i++) {
+		pthread_mutex_destroy(&v->dev[i]->dma);
 		free(v->dev[i]);
+	}
 	free(v);
 }

@@ -52,7 +52,10 @@ struct iommufd *vfio_iommufd(const struct vfio_dev *d);
 u32 vfio_dev_id(const struct vfio_dev *d);
 const struct iommufd_hw *vfio_hw(const struct vfio_dev *d);
 u32 vfio_parent(const struct vfio_dev *d);
-/* Replaces what its DMA undergoes by IOAS or HWPT pt. -EBUSY while the host resets it. */
+/*
+ * Replaces what its DMA undergoes by IOAS or HWPT pt. Waits while nidus resets it, and up to three seconds while somebody else on the host
+ * does: then -EBUSY. -EIO after vfio_cut().
+ */
 int vfio_attach(struct vfio_dev *d, u32 pt) __must_check;
 /* Nothing passes any more. */
 int vfio_detach(struct vfio_dev *d) __must_check;

@@ -49,6 +49,8 @@ struct vfio_dev {
 	char name[HOST_NAME_LEN]; /* the id, or the BDF */
 	char iommu[HOST_NAME_LEN];
 	int fd;
+	/* Held over a change of what its DMA undergoes and over a reset; taken after fn.lock and a unit's locks. */
+	pthread_mutex_t dma;
 	bool in_kvm, bound, attached, plugged;
 	bool viommu;
 	bool can_reset;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close nanosleep
 #include "tests/unit/unit.h"
 
 #include "devices/viommu/backend_iommufd.h"
@@ -134,6 +134,7 @@ static void test_nested_failure_blocks(void **state)
 			u32 before;
 			int err;
 
+			r.v->dev[0]->cut = false; /* a new device */
 			assert_int_equal(set(&first), 0);
 			before = fake.attached;
 			put_le(fake.cfg + PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -156,6 +157,31 @@ static void test_nested_busy_host_leaves_it_blocked(void **state)
 	assert_int_equal(fake.attached, 0);
 	fake.attach_errno = 0;
 	assert_int_equal(set(&second), 0);
+}
+
+/* Somebody on the host resets the device for a while: the change is made afterwards, and nothing is detached meanwhile. */
+static void test_nested_busy_host_is_waited_for(void **state)
+{
+	unsigned detaches;
+
+	assert_int_equal(set(&first), 0);
+	detaches = fake.n_detach;
+	fake.busy_for = 20;
+	fake.n_sleeps = 0;
+	assert_int_equal(set(&second), 0);
+	assert_int_equal(fake.n_sleeps, 20);
+	assert_int_equal(fake.n_detach, detaches);
+	assert_int_equal(fake.root_of[fake.attached % 64], second.table.root);
+}
+
+static void test_nested_cut_device_is_attached_to_nothing(void **state)
+{
+	assert_int_equal(set(&first), 0);
+	vfio_cut(r.v->dev[0]);
+	assert_int_equal(set(&second), -EIO);
+	assert_int_equal(fake.attached, 0);
+	assert_int_equal(set(&pass), -EIO);
+	assert_int_equal(fake.attached, 0);
 }
 
 /* The host may say busy to an attach while it resets the device, and keeps it blocked then. To a detach it has no such answer. */
@@ -239,6 +265,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nested_probe_masks_what_the_host_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_lesser_device_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_busy_detach_is_no_blocking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_busy_host_is_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested_cut_device_is_attached_to_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_tables_do_not_pile_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_table_is_attached_and_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested_other_pasids_are_not_offered, setup, teardown),

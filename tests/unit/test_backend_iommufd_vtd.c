@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close nanosleep
 /*
  * The VT-d unit on the nested backend, on a host that refuses any call, or any run of calls: the guest writes tables and descriptors, and
  * what is in force in the host is what it asked for, or nothing.

@@ -56,6 +56,53 @@ static void test_vfio_guest_reset_quiets_and_resets_the_device(void **state)
 	vfio_rig_fini(&r);
 }
 
+/* The next guest's memory is not for what the last one's device still has in mind. */
+static void test_vfio_device_that_cannot_be_silenced_is_detached_for_good(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	assert_int_not_equal(fake.attached, 0);
+	/* Bus mastering off, interrupts off, reset, bus mastering off. */
+	fake.fail_at = fake.calls + 1;
+	fake.fail_len = 4;
+	log_set_level(LOG_ERROR);
+	pci_host_reset(r.pci.host);
+	fake.fail_at = 0;
+	assert_int_equal(r.n_failed, 1);
+	assert_int_equal(fake.attached, 0);
+	assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+	assert_int_equal(vfio_attach(r.v->dev[0], r.v->ioas), -EIO);
+	vfio_rig_fini(&r);
+}
+
+static struct vfio_dev *being_reset;
+static unsigned held;
+
+static void look_at_lock(void)
+{
+	held += pthread_mutex_trylock(&being_reset->dma) == EBUSY;
+}
+
+/* What its DMA undergoes cannot change in the middle of a reset. */
+static void test_vfio_reset_keeps_attachments_out(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	assert_int_equal(vfio_rig_start(&r), 0);
+	being_reset = r.v->dev[0];
+	held = 0;
+	fake.on_reset = look_at_lock;
+	vfio_rig_write(&r, FAKE_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	pci_host_reset(r.pci.host);
+	assert_int_equal(held, 2);
+	fake.on_reset = NULL;
+	vfio_rig_fini(&r);
+}
+
 static void test_vfio_report_counts_what_was_asked_of_the_host(void **state)
 {
 	const struct report_end e = { .reason = "test" };
@@ -240,6 +287,8 @@ int main(void)
 		cmocka_unit_test(test_vfio_start_brings_the_device_to_a_known_state),
 		cmocka_unit_test(test_vfio_end_stops_dma_and_resets),
 		cmocka_unit_test(test_vfio_guest_reset_quiets_and_resets_the_device),
+		cmocka_unit_test(test_vfio_device_that_cannot_be_silenced_is_detached_for_good),
+		cmocka_unit_test(test_vfio_reset_keeps_attachments_out),
 		cmocka_unit_test(test_vfio_report_counts_what_was_asked_of_the_host),
 		cmocka_unit_test(test_vfio_nothing_assigned_is_nothing),
 		cmocka_unit_test(test_vfio_refusal_leaves_nothing),

@@ -25,8 +25,10 @@ static struct {
 	/* what the host is */
 	u64 cap, ecap;
 	u64 cap_2, ecap_2; /* of the second function's IOMMU */
+	unsigned busy_for; /* so many attachments find the device being reset */
 	bool differ;       /* a parent of the one IOMMU does not fit the other */
 	void (*on_cfg_write)(void); /* called once, before the next write to config space */
+	void (*on_reset)(void); /* called while the device is being reset */
 	bool no_reset, noresize, no_map_file, intx_only;
 	bool null_is_dev; /* /dev/null is the device file, as one inherited */
 	u64 rom_size;
@@ -54,7 +56,7 @@ static struct {
 	u32 irq_on[VFIO_IRQS]; /* vectors enabled */
 	s32 irq_fd[VFIO_IRQS][64];
 	unsigned n_unmask, n_set_irqs;
-	unsigned n_mmaps;
+	unsigned n_mmaps, n_sleeps;
 } fake;
 
 int __wrap_open64(const char *path, int flags, ...);
@@ -222,6 +224,14 @@ void *__wrap_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t off
 	return __real_mmap64(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+/* Time is not waited for. Only where the test file names nanosleep too. */
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
+{
+	fake.n_sleeps++;
+	return 0;
+}
+
 static inline u32 fake_object(void)
 {
 	assert_true(fake.n_live < ARRAY_SIZE(fake.live));
@@ -363,6 +373,10 @@ static inline int fake_attach(const struct vfio_attach_pt *a, bool second)
 {
 	if (fake.attach_errno)
 		return fake_error(fake.attach_errno);
+	if (fake.busy_for) {
+		fake.busy_for--;
+		return fake_error(EBUSY);
+	}
 	if (!fake_alive(a->pt_id))
 		return fake_error(ENOENT);
 	if (fake.differ && fake.of_2[a->pt_id % 64] != second)
@@ -394,6 +408,8 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg, bool second)
 	case VFIO_SET_IRQS:
 		return fake_set_irqs(arg);
 	case VFIO_RESET:
+		if (fake.on_reset)
+			fake.on_reset();
 		fake.n_reset++;
 		return 0;
 	case VFIO_PCI_HOT_RESET:
