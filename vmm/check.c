@@ -14,7 +14,7 @@
 #include "vmm/vcpu.h"
 
 #define NODE "/dev/kvm"
-#define MAX_ITEMS 64
+#define MAX_ITEMS 256
 
 struct item {
 	const char *what;

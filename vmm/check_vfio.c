@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/check_vfio.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "vmm/abi_vfio.h"
 #include "vmm/host_pci.h"
 #include "vmm/iommufd.h"
+
+#define CDEV_DIR "/dev/vfio/devices"
+#define KERNEL_REMEDY "use a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Debian's own kernels have them off), and modprobe iommufd"
+/* Device files came with this release. */
+#define KERNEL_MAJOR 6
+#define KERNEL_MINOR 6
 
 struct out {
 	check_add_fn add;
@@ -28,6 +41,22 @@ static void tell(const struct out *o, const char *what, bool ok, const char *rem
 	o->add(o->arg, what, ok, detail, ok ? "" : remedy);
 }
 
+/* --- the host as a whole --- */
+
+static void check_kernel(const struct out *o)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+	bool new;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return;
+	new = major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR);
+	tell(o, "kernel", new, "use Linux 6.6 or newer with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV", "Linux %s%s%s", u.release,
+	     new ? "" : ": too old to have device files for VFIO",
+	     strstr(u.version, "Debian") ? ": Debian's own kernels have iommufd off" : "");
+}
+
 static void check_iommufd(const struct out *o, const struct vm_config *c, struct iommufd *f)
 {
 	int err = iommufd_open(f, c->iommufd_fd);
@@ -37,97 +66,203 @@ static void check_iommufd(const struct out *o, const struct vm_config *c, struct
 	else if (err == -EACCES || err == -EPERM)
 		tell(o, "iommufd", false, "give this user access to it (chown or a udev rule)", "%s: %s", IOMMUFD_NODE, strerror(-err));
 	else
-		tell(o, "iommufd", false, "use a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Debian's own kernels have them off), and modprobe iommufd",
-		     "%s: %s", IOMMUFD_NODE, strerror(-err));
+		tell(o, "iommufd", false, KERNEL_REMEDY, "%s: %s", IOMMUFD_NODE, strerror(-err));
+}
+
+/* Of one process, from its status file: the real user, and KiB pinned. False if it is gone or tells neither. */
+static bool pinned_by(const char *pid, uid_t *uid, u64 *kib)
+{
+	char path[64], line[128];
+	unsigned id;
+	bool known = false;
+	FILE *f;
+
+	*kib = 0;
+	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long long n;
+
+		if (sscanf(line, "Uid: %u", &id) == 1) {
+			*uid = id;
+			known = true;
+		} else if (sscanf(line, "VmPin: %llu", &n) == 1) {
+			*kib = n;
+		}
+	}
+	fclose(f);
+	return known;
+}
+
+/* Bytes that this user's processes have pinned already: the limit is one for all of them. */
+static u64 pinned_bytes(void)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	u64 sum = 0, kib;
+	uid_t uid;
+
+	while (d && (e = readdir(d))) {
+		if (isdigit((unsigned char)e->d_name[0]) && pinned_by(e->d_name, &uid, &kib) && uid == getuid())
+			sum += kib << 10;
+	}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/* CAP_IPC_LOCK: the limit is not for this user. */
+static bool beyond_limit(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { { 0 } };
+
+	return syscall(SYS_capget, &h, d) == 0 && (d[0].effective & BIT(CAP_IPC_LOCK));
 }
 
 static void check_memlock(const struct out *o, const struct vm_config *c)
 {
-	unsigned long long need = c->mem_bytes >> 20;
+	unsigned long long need = c->mem_bytes >> 20, others = pinned_bytes() >> 20;
 	struct rlimit rl = { 0 };
+	char remedy[160];
 
-	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_max == RLIM_INFINITY)
-		tell(o, "memlock", true, "", "RAM of guests may be pinned without limit");
-	else if (geteuid() == 0)
-		tell(o, "memlock", true, "", "this user may pin beyond its limit of %llu MiB", (unsigned long long)rl.rlim_max >> 20);
-	else
-		tell(o, "memlock", rl.rlim_max >> 20 >= need, "raise it (ulimit -l, LimitMEMLOCK= of a service) to the RAM of all VMs of this user",
-		     "%llu MiB may be pinned over all VMs of this user, a guest of the default size needs %llu", (unsigned long long)rl.rlim_max >> 20, need);
+	if (getrlimit(RLIMIT_MEMLOCK, &rl) || rl.rlim_max == RLIM_INFINITY) {
+		tell(o, "memlock", true, "", "RAM of guests may be pinned without limit; pinned by this user now: %llu MiB", others);
+		return;
+	}
+	if (beyond_limit()) {
+		tell(o, "memlock", true, "", "this user may pin beyond its limit of %llu MiB; pinned now: %llu MiB",
+		     (unsigned long long)rl.rlim_max >> 20, others);
+		return;
+	}
+	snprintf(remedy, sizeof(remedy), "raise it to the RAM of all VMs of this user: LimitMEMLOCK=%lluM in a service, or ulimit -l %llu",
+		 need + others, (need + others) << 10);
+	tell(o, "memlock", rl.rlim_max >> 20 >= need + others, remedy,
+	     "%llu MiB may be pinned over all VMs of this user; needed are %llu for this one (-m) and %llu that are pinned already",
+	     (unsigned long long)rl.rlim_max >> 20, need, others);
 }
+
+/* --- one function --- */
 
 static void check_group(const struct out *o, const struct host_pci *h, const char *sys)
 {
-	char member[HOST_GROUP_MAX][HOST_BDF_LEN], remedy[160];
+	char member[HOST_GROUP_MAX][HOST_BDF_LEN], remedy[64], list[96] = "";
 	int n = host_pci_group(sys, h->group, member, HOST_GROUP_MAX);
+	size_t at = 0;
+	bool bad = false;
 
 	for (int i = 0; i < MIN(n, HOST_GROUP_MAX); i++) {
 		struct host_pci m;
 
-		if (strcmp(member[i], h->bdf) == 0 || host_pci_read(sys, member[i], &m) || host_pci_harmless(&m))
+		if (strcmp(member[i], h->bdf) == 0 || host_pci_read(sys, member[i], &m))
 			continue;
+		if (at + 1 < sizeof(list))
+			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s (%s)", at ? ", " : "", m.bdf, m.driver[0] ? m.driver : "no driver");
+		if (bad || host_pci_harmless(&m))
+			continue;
+		bad = true;
 		snprintf(remedy, sizeof(remedy), "nidus bind %s", m.bdf);
 		tell(o, "group", false, remedy, "%s: %s shares IOMMU group %d and is bound to %s", h->bdf, m.bdf, h->group, m.driver);
-		return;
 	}
-	tell(o, "group", true, "", "%s: IOMMU group %d, %d member%s, none held by a host driver", h->bdf, h->group, n, n == 1 ? "" : "s");
+	if (!bad)
+		tell(o, "group", true, "", "%s: IOMMU group %d, %s%s%s", h->bdf, h->group, n > 1 ? "with " : "alone in it", list,
+		     n > 1 ? ": none held by a host driver" : "");
 }
 
-/* Asks the IOMMU itself: the device is bound for the length of this. False: it could not be asked. */
-static bool ask_iommu(struct iommufd *f, const struct host_pci *h, struct iommufd_hw *hw)
+enum answer { ANSWER_NONE, ANSWER_IN_USE, ANSWER_KNOWN };
+
+/* Asks the IOMMU itself: the device is bound for the length of this. */
+static enum answer ask_iommu(struct iommufd *f, const struct host_pci *h, struct iommufd_hw *hw)
 {
 	struct vfio_bind b = { .argsz = sizeof(b), .iommufd = f->fd };
-	char path[HOST_NAME_LEN + 32];
-	bool known;
+	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
+	enum answer a = ANSWER_NONE;
 	int fd;
 
-	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", h->cdev);
+	snprintf(path, sizeof(path), CDEV_DIR "/%s", h->cdev);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return false;
-	known = ioctl(fd, VFIO_BIND_IOMMUFD, &b) == 0 && iommufd_hw_info(f, b.out_devid, hw) == 0;
+		return ANSWER_NONE;
+	if (ioctl(fd, VFIO_BIND_IOMMUFD, &b))
+		a = errno == EINVAL || errno == EBUSY ? ANSWER_IN_USE : ANSWER_NONE;
+	else if (iommufd_hw_info(f, b.out_devid, hw) == 0)
+		a = ANSWER_KNOWN;
 	close(fd);
-	return known;
+	return a;
 }
 
-/* Not a failure: a device whose IOMMU cannot nest can still be assigned with viommu=off. */
-static void check_nest(const struct out *o, struct iommufd *f, const struct host_pci *h, const char *sys)
+static void check_cdev(const struct out *o, const struct host_pci *h, enum answer a)
 {
-	struct iommufd_hw hw = { 0 };
-	const char *missing;
+	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
 
-	if (!h->cdev[0] || f->fd < 0 || !ask_iommu(f, h, &hw)) {
-		hw.type = host_pci_vtd_caps(sys, h->iommu, &hw.vtd.cap, &hw.vtd.ecap) == 0 ? IOMMUFD_HW_VTD : IOMMUFD_HW_NONE;
-	}
-	missing = iommufd_cannot_nest(&hw);
-	if (missing)
-		tell(o, "nest", true, "", "%s: can nest: no, because %s lacks %s; assign it with viommu=off", h->bdf,
-		     h->iommu[0] ? h->iommu : "its IOMMU", missing);
+	snprintf(path, sizeof(path), CDEV_DIR "/%s", h->cdev);
+	if (!h->cdev[0])
+		tell(o, "cdev", false, "use a kernel with CONFIG_VFIO_DEVICE_CDEV (Debian's own kernels have it off)",
+		     "%s: this kernel gives no device file", h->bdf);
+	else if (a == ANSWER_IN_USE)
+		tell(o, "cdev", false, "end the VM or program that has it, or a function of its group", "%s: %s is in use", h->bdf, path);
+	else if (a != ANSWER_KNOWN && access(path, R_OK | W_OK) && errno == EACCES)
+		tell(o, "cdev", false, "give this user access to it (chown or a udev rule)", "%s: %s: %s", h->bdf, path, strerror(errno));
 	else
-		tell(o, "nest", true, "", "%s: can nest: yes (%s)", h->bdf, h->iommu);
+		tell(o, "cdev", true, "", "%s: %s", h->bdf, path);
+}
+
+/* No failures: a device whose IOMMU cannot nest can still be assigned with viommu=off. */
+static void tell_nest(const struct out *o, const struct host_pci *h, const struct iommufd_hw *hw, const char *source)
+{
+	const char *missing = iommufd_cannot_nest(hw), *unit = h->iommu[0] ? h->iommu : "its IOMMU";
+	struct iommufd_bit bit;
+
+	if (missing)
+		tell(o, "nest", true, "", "%s: can nest: no, because %s lacks %s; assign it with viommu=off", h->bdf, unit, missing);
+	else
+		tell(o, "nest", true, "", "%s: can nest: yes (%s)", h->bdf, unit);
+	for (unsigned i = 0; iommufd_hw_bit(hw, i, &bit); i++)
+		tell(o, "nest-bit", true, "", "%s: %s %s: %s (%s, %s)", h->bdf, unit, bit.name, bit.set ? "yes" : "no", bit.need ? "needed" : "used if there",
+		     source);
+}
+
+static void check_nest(const struct out *o, const struct host_pci *h, enum answer a, struct iommufd_hw *hw, const char *sys)
+{
+	const char *source = "the IOMMU says so";
+
+	if (a != ANSWER_KNOWN) {
+		*hw = (struct iommufd_hw){ .type = IOMMUFD_HW_NONE };
+		if (host_pci_vtd_caps(sys, h->iommu, &hw->vtd.cap, &hw->vtd.ecap) == 0)
+			hw->type = IOMMUFD_HW_VTD;
+		source = "sysfs says so; bind it to ask the IOMMU";
+	}
+	tell_nest(o, h, hw, source);
 }
 
 static void check_function(const struct out *o, struct iommufd *f, const char *bdf, const char *sys)
 {
-	char remedy[64];
+	struct iommufd_hw hw = { 0 };
+	enum answer a = ANSWER_NONE;
 	struct host_pci h;
+	char remedy[64];
+	bool bound;
 
 	if (host_pci_read(sys, bdf, &h)) {
 		tell(o, "function", false, "lspci -D lists what there is", "%s: there is no such PCI function", bdf);
 		return;
 	}
+	bound = strcmp(h.driver, "vfio-pci") == 0;
 	snprintf(remedy, sizeof(remedy), "nidus bind %s", bdf);
-	tell(o, "function", strcmp(h.driver, "vfio-pci") == 0, remedy, "%s (%04x:%04x) is bound to %s", bdf, h.vendor, h.device,
-	     h.driver[0] ? h.driver : "no driver");
+	tell(o, "function", bound, remedy, "%s (%04x:%04x) is bound to %s", bdf, h.vendor, h.device, h.driver[0] ? h.driver : "no driver");
 	if (h.group < 0) {
 		tell(o, "iommu", false, "switch it on in the firmware and boot the host with intel_iommu=on,sm_on (Intel)", "%s: no IOMMU in front of it",
 		     bdf);
 		return;
 	}
 	check_group(o, &h, sys);
-	if (strcmp(h.driver, "vfio-pci") == 0)
-		tell(o, "cdev", h.cdev[0], "use a kernel with CONFIG_VFIO_DEVICE_CDEV (Debian's own kernels have it off)", "%s: %s%s", bdf,
-		     h.cdev[0] ? "/dev/vfio/devices/" : "this kernel gives no device file", h.cdev);
-	check_nest(o, f, &h, sys);
+	if (bound && h.cdev[0] && f->fd >= 0)
+		a = ask_iommu(f, &h, &hw);
+	if (bound)
+		check_cdev(o, &h, a);
+	check_nest(o, &h, a, &hw, sys);
 }
 
 void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, void *arg)
@@ -135,8 +270,16 @@ void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, vo
 	const struct out o = { add, arg };
 	struct iommufd f = { .fd = -1 };
 
-	if (!c->n_vfios)
+	if (!c->n_vfios) {
+		int err = iommufd_open(&f, c->iommufd_fd);
+
+		/* Who assigns nothing lacks nothing. */
+		tell(&o, "vfio", true, "", "%s%s%s; 'nidus check BDF' says more of a PCI function", IOMMUFD_NODE, err ? ": --vfio cannot work: " : " is there",
+		     err ? strerror(-err) : "");
+		iommufd_close(&f);
 		return;
+	}
+	check_kernel(&o);
 	check_iommufd(&o, c, &f);
 	check_memlock(&o, c);
 	for (unsigned i = 0; i < c->n_vfios; i++)

@@ -7,10 +7,29 @@
 
 #include "vmm/log.h"
 
-/* VT-d ECAP: nested translation, first-stage translation, scalable mode (Intel VT-d 4.1 section 11.4.3). */
+/* VT-d CAP and ECAP (Intel VT-d 4.1 sections 11.4.2 and 11.4.3). */
+#define CAP_FS1GP BIT(56)
+#define ECAP_SC BIT(7)
 #define ECAP_NEST BIT(26)
+#define ECAP_SRS BIT(31)
 #define ECAP_SMTS BIT(43)
 #define ECAP_FSTS BIT(47)
+#define ECAP_SMPWC BIT(48)
+
+/* What nesting takes, and what a unit in front of the device passes on. */
+static const struct {
+	const char *name, *what;
+	u64 cap, ecap; /* one of them */
+	bool need;
+} vtd_bits[] = {
+	{ "ECAP.SMTS", "scalable mode (ECAP.SMTS)", 0, ECAP_SMTS, true },
+	{ "ECAP.FSTS", "first-stage translation (ECAP.FSTS)", 0, ECAP_FSTS, true },
+	{ "ECAP.NEST", "nested translation (ECAP.NEST)", 0, ECAP_NEST, true },
+	{ "ECAP.SMPWC", "coherent table walks (ECAP.SMPWC)", 0, ECAP_SMPWC, false },
+	{ "ECAP.SC", "snoop control (ECAP.SC)", 0, ECAP_SC, false },
+	{ "ECAP.SRS", "supervisor requests (ECAP.SRS)", 0, ECAP_SRS, false },
+	{ "CAP.FS1GP", "1 GiB first-stage pages (CAP.FS1GP)", CAP_FS1GP, 0, false },
+};
 
 static int call(struct iommufd *f, unsigned long req, void *arg)
 {
@@ -151,19 +170,25 @@ int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out)
 	return 0;
 }
 
+bool iommufd_hw_bit(const struct iommufd_hw *hw, unsigned i, struct iommufd_bit *out)
+{
+	if (hw->type != IOMMUFD_HW_VTD || i >= ARRAY_SIZE(vtd_bits))
+		return false;
+	*out = (struct iommufd_bit){
+		.name = vtd_bits[i].name, .set = (hw->vtd.cap & vtd_bits[i].cap) || (hw->vtd.ecap & vtd_bits[i].ecap), .need = vtd_bits[i].need,
+	};
+	return true;
+}
+
 const char *iommufd_cannot_nest(const struct iommufd_hw *hw)
 {
-	static const struct { u64 bit; const char *name; } need[] = {
-		{ ECAP_SMTS, "scalable mode (ECAP.SMTS)" },
-		{ ECAP_FSTS, "first-stage translation (ECAP.FSTS)" },
-		{ ECAP_NEST, "nested translation (ECAP.NEST)" },
-	};
+	struct iommufd_bit bit;
 
 	if (hw->type != IOMMUFD_HW_VTD)
 		return "an interface for it in this kernel (it is not Intel VT-d in scalable mode)";
-	for (unsigned i = 0; i < ARRAY_SIZE(need); i++) {
-		if (!(hw->vtd.ecap & need[i].bit))
-			return need[i].name;
+	for (unsigned i = 0; iommufd_hw_bit(hw, i, &bit); i++) {
+		if (bit.need && !bit.set)
+			return vtd_bits[i].what;
 	}
 	return NULL;
 }

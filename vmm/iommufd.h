@@ -44,6 +44,13 @@ struct iommufd_hw {
 };
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out) __must_check;
 
+/* Bit i of those that matter for nesting, in order; false: there is no such bit, or none is known of this type of IOMMU. */
+struct iommufd_bit {
+	const char *name; /* as the specification writes it: ECAP.NEST */
+	bool set, need;   /* need: nesting takes it; else it is used where it is there */
+};
+bool iommufd_hw_bit(const struct iommufd_hw *hw, unsigned i, struct iommufd_bit *out);
+
 /* What the host's IOMMU lacks for a guest's first-stage tables to be nested, in words; NULL: nothing. */
 const char *iommufd_cannot_nest(const struct iommufd_hw *hw);
 

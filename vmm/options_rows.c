@@ -201,7 +201,7 @@ const struct opt options_rows[] = {
 	  .help = "kernel command line; console=, panic=-1 and reboot=panic_warm are added where it has none" },
 	{ "raw-cmdline", NULL, 0, GUEST, .json = "raw_cmdline", KEYS(keys_raw), .help = "add nothing to the command line" },
 	{ "cpus", NULL, 'c', GUEST, .json = "cpus", KEYS(keys_cpus), .help = "virtual CPUs, 1 to 64 (1)" },
-	{ "memory", NULL, 'm', GUEST, .json = "memory", KEYS(keys_memory), .done = memory_done,
+	{ "memory", NULL, 'm', ANY, .json = "memory", KEYS(keys_memory), .done = memory_done,
 	  .help = "guest RAM, at least 16M; a number without K, M or G is in MiB (512M)" },
 	{ "disk", NULL, 'd', GUEST, .json = "disks", KEYS(keys_disk), .done = disk_done, IN_CONFIG(disks), .elem = sizeof(struct disk_cfg),
 	  .count_off = offsetof(struct vm_config, n_disks), .max = CONFIG_MAX_DISKS,

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close getrlimit64
 #include "tests/unit/unit.h"
+
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/vfio_fake.h"
 #include "vmm/check_vfio.h"
 
-static char text[4096];
+static char text[8192];
 static bool all_ok;
+
+static rlim_t limit = RLIM_INFINITY;
+
+int __wrap_getrlimit64(int what, struct rlimit *out);
+int __wrap_getrlimit64(int what, struct rlimit *out)
+{
+	*out = (struct rlimit){ limit, limit };
+	return 0;
+}
 
 static void add(void *arg, const char *what, bool ok, const char *detail, const char *remedy)
 {
@@ -33,9 +46,14 @@ static void test_check_vfio_bound_device_is_asked_itself(void **state)
 	assert_true(all_ok);
 	assert_non_null(strstr(text, "can nest: yes"));
 	assert_true(fake.bound);
+	assert_non_null(strstr(text, "nest-bit|" FAKE_BDF ": dmar0 ECAP.NEST: yes (needed, the IOMMU says so)"));
+	assert_non_null(strstr(text, "group|" FAKE_BDF ": IOMMU group 7, alone in it"));
+	assert_non_null(strstr(text, "kernel|Linux "));
 	fake.ecap = ~BIT(26);
 	run(&r);
 	assert_true(all_ok);
+	assert_non_null(strstr(text, "nest-bit|" FAKE_BDF ": dmar0 ECAP.NEST: no (needed, the IOMMU says so)"));
+	assert_non_null(strstr(text, "nest-bit|" FAKE_BDF ": dmar0 ECAP.SMTS: yes (needed, the IOMMU says so)"));
 	assert_non_null(strstr(text, "can nest: no, because dmar0 lacks nested translation (ECAP.NEST)"));
 	vfio_rig_fini(&r);
 }
@@ -58,6 +76,8 @@ static void test_check_vfio_unbound_device_is_judged_by_sysfs(void **state)
 	assert_non_null(strstr(text, "|nidus bind " FAKE_BDF));
 	assert_non_null(strstr(text, "|nidus bind 0000:00:04.1"));
 	assert_non_null(strstr(text, "can nest: no, because dmar0 lacks nested"));
+	assert_non_null(strstr(text, "ECAP.NEST: no (needed, sysfs says so; bind it to ask the IOMMU)"));
+	assert_non_null(strstr(text, "CAP.FS1GP: no (used if there, sysfs"));
 	vfio_rig_fini(&r);
 }
 
@@ -77,14 +97,65 @@ static void test_check_vfio_names_what_the_kernel_lacks(void **state)
 	vfio_rig_fini(&r);
 }
 
-static void test_check_vfio_without_functions_is_silent(void **state)
+static void test_check_vfio_tells_a_device_in_use_and_its_group(void **state)
+{
+	struct sysfs_fn port = { .bdf = "0000:00:03.0", .class = "0x060400\n", .driver = "pcieport", .group = 7 };
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	sysfs_add(r.sys, &port);
+	fake.bind_errno = EINVAL;
+	run(&r);
+	assert_false(all_ok);
+	assert_non_null(strstr(text, "cdev|" FAKE_BDF ": /dev/vfio/devices/vfio0 is in use|end the VM"));
+	assert_non_null(strstr(text, "group|" FAKE_BDF ": IOMMU group 7, with 0000:00:03.0 (pcieport): none held"));
+	vfio_rig_fini(&r);
+}
+
+/* Takes CAP_IPC_LOCK away from this process, or gives it back if it was there. */
+static void ipc_lock(bool on)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2];
+
+	assert_int_equal(syscall(SYS_capget, &h, d), 0);
+	d[0].effective &= ~(u32)BIT(CAP_IPC_LOCK);
+	d[0].effective |= on ? d[0].permitted & (u32)BIT(CAP_IPC_LOCK) : 0;
+	assert_int_equal(syscall(SYS_capset, &h, d), 0);
+}
+
+static void test_check_vfio_counts_memory_over_all_vms(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	r.c.mem_bytes = MiB(64);
+	limit = MiB(32);
+	ipc_lock(false);
+	run(&r);
+	assert_false(all_ok);
+	assert_non_null(strstr(text, "memlock|32 MiB may be pinned over all VMs of this user; needed are 64 for this one (-m)"));
+	assert_non_null(strstr(text, "LimitMEMLOCK="));
+	limit = GiB(1024);
+	run(&r);
+	assert_true(all_ok);
+	limit = RLIM_INFINITY;
+	run(&r);
+	assert_non_null(strstr(text, "memlock|RAM of guests may be pinned without limit"));
+	ipc_lock(true);
+	vfio_rig_fini(&r);
+}
+
+static void test_check_vfio_without_functions_is_one_line(void **state)
 {
 	struct vfio_rig r;
 
 	vfio_rig_init(&r);
 	r.c.n_vfios = 0;
+	fake.open_errno = ENOENT;
 	run(&r);
-	assert_string_equal(text, "");
+	assert_true(all_ok);
+	assert_string_equal(text, "vfio|/dev/iommu: --vfio cannot work: No such file or directory; 'nidus check BDF' says more of a PCI function|\n");
 	r.c.n_vfios = 1;
 	vfio_rig_fini(&r);
 }
@@ -95,7 +166,9 @@ int main(void)
 		cmocka_unit_test(test_check_vfio_bound_device_is_asked_itself),
 		cmocka_unit_test(test_check_vfio_unbound_device_is_judged_by_sysfs),
 		cmocka_unit_test(test_check_vfio_names_what_the_kernel_lacks),
-		cmocka_unit_test(test_check_vfio_without_functions_is_silent),
+		cmocka_unit_test(test_check_vfio_tells_a_device_in_use_and_its_group),
+		cmocka_unit_test(test_check_vfio_counts_memory_over_all_vms),
+		cmocka_unit_test(test_check_vfio_without_functions_is_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

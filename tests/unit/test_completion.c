@@ -63,7 +63,7 @@ static void test_completion_has_letters_aliases_and_kinds(void **state)
 	assert_non_null(strstr(text, "\t--out) echo ':@dir' ;;\n"));
 	assert_non_null(strstr(text, "\t--raw-cmdline) echo '' ;;\n"));
 	assert_non_null(strstr(text, "\t--net|-n) echo 'tap:@tap mac:"));
-	assert_non_null(strstr(text, "\t--vfio) echo ':@bdf id:"));
+	assert_non_null(strstr(text, "\t--vfio) echo ':@bdf bdf:@bdf id:"));
 	assert_non_null(strstr(text, "ro id: queues: "));
 	assert_non_null(strstr(text, "\t--console) echo ':stdio|pty|off|hvc:stdio|"));
 }
