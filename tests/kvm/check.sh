@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the bare-metal guests on /dev/kvm: tests/kvm/check.sh [NAME...]
-# A guest's source says how: each "// nidus: OPTIONS" line is one run, "// expect: N" its exit status. In the options stand $DISK for a fresh 1 MiB raw
+# A guest's source says how: each "// nidus: OPTIONS" line is one run, "// expect: N" its exit status, "// exits: N" how many
+# exits to nidus it may take at most. In the options stand $DISK for a fresh 1 MiB raw
 # image, $SOCKET for a path, $TAP for a tap interface with frames coming in, and the counts of tests/counts.mk by their names; needs=FILE at the
 # beginning: without it the run is skipped.
 # It passes if nidus ends with that status, the console has the PASS line, and nothing else went wrong within the time limit.
@@ -66,6 +67,7 @@ missing() {
 for name in $names; do
 	src=guests/$name.c
 	want=$(sed -n 's,^// expect: ,,p' "$src")
+	most=$(sed -n 's,^// exits: ,,p' "$src")
 	sed -n 's,^// nidus: *,,p' "$src" > "$tmp/runs"
 	while read -r options; do
 		missing "$options" > "$tmp/missing"
@@ -75,11 +77,16 @@ for name in $names; do
 			continue
 		fi
 		: > "$tmp/disk"
+		rm -f "$tmp/report"
 		truncate -s 1M "$tmp/disk"
 		# shellcheck disable=SC2046 # the options are words
-		timeout -k 5 "$limit" "$nidus" run -k "$guests/$name" $(DISK="$tmp/disk" SOCKET="$tmp/socket" TAP="$tap" sh -c "echo ${options#needs=* }") > "$tmp/out" 2> "$tmp/err" < /dev/null
+		timeout -k 5 "$limit" "$nidus" run -k "$guests/$name" --report "$tmp/report" $(DISK="$tmp/disk" SOCKET="$tmp/socket" TAP="$tap" sh -c "echo ${options#needs=* }") > "$tmp/out" 2> "$tmp/err" < /dev/null
 		rc=$?
-		if [ $rc -eq "$want" ] && grep -aq "^PASS $name" "$tmp/out" && ! grep -aq '^FAIL' "$tmp/out"; then
+		exits=$(sed -n 's/.*"exits": *\([0-9]*\).*/\1/p' "$tmp/report" 2>/dev/null)
+		if [ -n "$most" ] && [ "${exits:-999999999}" -gt "$most" ]; then
+			fail=$((fail + 1))
+			echo "$name ($options): $exits exits, expected at most $most"
+		elif [ $rc -eq "$want" ] && grep -aq "^PASS $name" "$tmp/out" && ! grep -aq '^FAIL' "$tmp/out"; then
 			pass=$((pass + 1))
 		else
 			fail=$((fail + 1))

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of a hostile driver to the entropy device, see chains_fuzz.h; configuration writes. */
+#include "tests/fuzz/chains_fuzz.h"
+
+#include "vmm/log.h"
+
+static struct drv d;
+
+static void host(const uint8_t *buf, unsigned len)
+{
+	if (len >= 4)
+		drv_write(&d, d.bar + VIRTIO_BAR_DEVICE + buf[0] % 16, 1U << buf[1] % 4, get_le(buf, 4));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct chains_cfg cfg = { .queues = 1, .features = ~0ULL, .host = host };
+
+	if (!d.mem) {
+		log_set_level(LOG_ERROR);
+		drv_open(&d);
+		drv_must(!virtio_rng_create(&d.ctx), "device");
+		drv_attach(&d);
+	}
+	chains_run(&d, &cfg, data, size);
+	return 0;
+}
