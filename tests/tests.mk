@@ -47,7 +47,7 @@ demo:
 check-kvm: $(BIN)
 	@tests/kvm/check.sh
 
-check-rig: $(BIN)
+check-rig: $(BIN) guests
 	@tests/rig/check.sh
 
 # make bench T="boot disk": only these of tests/bench/rows

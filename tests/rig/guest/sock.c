@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sock echo ADDR COUNT    serves COUNT connections, one after the other: sends back what it gets until the other side's end
+ * sock sink ADDR COUNT    the same, but sends nothing back
  * sock pump ADDR KIB      connects, sends KIB KiB while it checks that they come back, closes its direction, waits for the end
- * ADDR: tcp:IP:PORT, vsock:CID:PORT, unix:PATH; pump also hybrid:PATH:PORT (says CONNECT PORT, wants OK)
+ * sock push ADDR KIB      the same to a sink: nothing comes back
+ * ADDR: tcp:IP:PORT, vsock:CID:PORT, unix:PATH; pump and push also hybrid:PATH:PORT (says CONNECT PORT, wants OK)
  * Prints "sock: N KiB in M ms" or what went wrong, with status 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/vm_sockets.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +70,7 @@ static void write_all(int fd, const char *buf, size_t len)
 	}
 }
 
-static void echo(int count)
+static void serve(int count, bool back)
 {
 	static char buf[CHUNK];
 	int one = 1, s = socket(at.sa.sa_family, SOCK_STREAM, 0);
@@ -83,8 +86,10 @@ static void echo(int count)
 
 		if (fd < 0)
 			die("accept");
-		while ((n = read(fd, buf, sizeof(buf))) > 0)
-			write_all(fd, buf, (size_t)n);
+		while ((n = read(fd, buf, sizeof(buf))) > 0) {
+			if (back)
+				write_all(fd, buf, (size_t)n);
+		}
 		if (n < 0)
 			die("read");
 		close(fd);
@@ -113,7 +118,7 @@ static void say_hybrid(int fd)
 		die("CONNECT is refused");
 }
 
-static void pump(unsigned long total)
+static void pump(unsigned long total, bool back)
 {
 	static char out[CHUNK], in[CHUNK];
 	unsigned long sent = 0, got = 0;
@@ -159,7 +164,7 @@ static void pump(unsigned long total)
 			got += (unsigned long)n;
 		}
 	}
-	if (got != total) {
+	if (got != (back ? total : 0)) {
 		errno = ENODATA;
 		die("not all came back");
 	}
@@ -170,16 +175,16 @@ int main(int argc, char **argv)
 	struct timespec a, b;
 
 	if (argc != 4) {
-		printf("sock: echo|pump ADDR COUNT\n");
+		printf("sock: echo|sink|pump|push ADDR COUNT\n");
 		return 1;
 	}
 	parse(argv[2]);
-	if (strcmp(argv[1], "echo") == 0) {
-		echo(atoi(argv[3]));
+	if (strcmp(argv[1], "echo") == 0 || strcmp(argv[1], "sink") == 0) {
+		serve(atoi(argv[3]), *argv[1] == 'e');
 		return 0;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	pump(strtoul(argv[3], NULL, 10) << 10);
+	pump(strtoul(argv[3], NULL, 10) << 10, strcmp(argv[1], "pump") == 0);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	printf("sock: %s KiB in %ld ms\n", argv[3], (long)(b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000);
 	return 0;
