@@ -132,7 +132,7 @@ static void bar_read(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u6
 	struct testdev *t = (struct testdev *)fn;
 
 	if (range_within(off, size, TESTDEV_BUFFER, BUF_SIZE))
-		*val = get_le(t->buf + off - TESTDEV_BUFFER, size);
+		*val = get_le(t->buf + (off - TESTDEV_BUFFER), size);
 	else if (is_reg(off, size))
 		*val = reg_read(t, off) | (size == 8 ? (u64)reg_read(t, off + 4) << 32 : 0);
 	else
@@ -144,7 +144,7 @@ static void bar_write(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u
 	struct testdev *t = (struct testdev *)fn;
 
 	if (range_within(off, size, TESTDEV_BUFFER, BUF_SIZE)) {
-		put_le(t->buf + off - TESTDEV_BUFFER, size, val);
+		put_le(t->buf + (off - TESTDEV_BUFFER), size, val);
 	} else if (is_reg(off, size)) {
 		reg_write(t, off, (u32)val);
 		if (size == 8)

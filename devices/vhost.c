@@ -70,14 +70,13 @@ int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem)
 
 int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q)
 {
-	int err = irq_vec_create(q->dev->ctx->irq, &r->vec);
+	int err = virtio_irqfd(q);
 
 	if (err)
 		return err;
 	r->vh = vh;
 	r->index = index;
 	r->q = q;
-	r->call = -1;
 	return 0;
 }
 
@@ -86,7 +85,6 @@ void vhost_ring_fini(struct vhost_ring *r)
 	if (!r->vh)
 		return;
 	vhost_ring_stop(r);
-	irq_vec_destroy(&r->vec);
 	r->vh = NULL;
 }
 
@@ -123,20 +121,10 @@ static int map_ring(struct vhost_ring *r, struct vhost_vring_addr *addr)
 	return 0;
 }
 
-static int set_call(struct vhost_ring *r, int fd)
-{
-	struct vhost_vring_file f = { .index = r->index, .fd = fd };
-	int err = r->call == fd ? 0 : call(r->vh, VHOST_SET_VRING_CALL, &f);
-
-	if (!err)
-		r->call = fd;
-	return err;
-}
-
 int vhost_ring_start(struct vhost_ring *r)
 {
 	struct vhost_vring_state num = { .index = r->index, .num = r->q->size }, base = { .index = r->index };
-	struct vhost_vring_file kick = { .index = r->index, .fd = r->q->bell_fd };
+	struct vhost_vring_file kick = { .index = r->index, .fd = r->q->bell_fd }, irq = { .index = r->index, .fd = r->q->irq.fd };
 	struct vhost_vring_addr addr;
 	int err = map_ring(r, &addr);
 
@@ -147,53 +135,27 @@ int vhost_ring_start(struct vhost_ring *r)
 	if (!err)
 		err = call(r->vh, VHOST_SET_VRING_ADDR, &addr);
 	if (!err)
+		err = call(r->vh, VHOST_SET_VRING_CALL, &irq);
+	if (!err)
 		err = call(r->vh, VHOST_SET_VRING_KICK, &kick);
 	if (err) {
 		put_spans(r);
 		return err;
 	}
 	r->on = true;
-	vhost_ring_vector(r);
 	return 0;
 }
 
 void vhost_ring_stop(struct vhost_ring *r)
 {
-	struct vhost_vring_file kick = { .index = r->index, .fd = -1 };
-	u64 count;
+	struct vhost_vring_file none = { .index = r->index, .fd = -1 };
 
 	if (!r->on)
 		return;
 	r->on = false;
-	(void)call(r->vh, VHOST_SET_VRING_KICK, &kick);
-	(void)set_call(r, -1);
-	irq_vec_mask(&r->vec);
-	/* What was signalled for the driver that is gone. EAGAIN: nothing. */
-	if (read(r->vec.fd, &count, sizeof(count)) < 0)
-		count = 0;
+	(void)call(r->vh, VHOST_SET_VRING_KICK, &none);
+	(void)call(r->vh, VHOST_SET_VRING_CALL, &none);
 	put_spans(r);
-}
-
-void vhost_ring_vector(struct vhost_ring *r)
-{
-	const struct pci_fn *fn = &r->q->dev->fn;
-	const struct pci_msix *m = &fn->msix;
-	unsigned v = r->q->vector;
-	bool valid = m->enabled && v < m->n;
-	int err;
-
-	if (!r->on)
-		return;
-	err = set_call(r, valid ? r->vec.fd : -1);
-	if (err)
-		log_guest("%s: the kernel takes no interrupt for queue %u: %s", fn->name, r->q->index, strerror(-err));
-	if (!valid || m->fn_masked || m->e[v].masked) {
-		irq_vec_mask(&r->vec);
-		return;
-	}
-	err = irq_vec_set(&r->vec, pci_fn_sid(fn), m->e[v].addr, m->e[v].data);
-	if (err)
-		log_guest("%s: no interrupt route for queue %u: %s", fn->name, r->q->index, strerror(-err));
 }
 
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)

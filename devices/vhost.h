@@ -20,9 +20,7 @@ struct vhost_ring {
 	struct vhost *vh; /* NULL: not made */
 	unsigned index;  /* within the vhost device */
 	struct vq *q;
-	struct irq_vec vec;
 	struct dma_span span[3];
-	int call;        /* what the kernel signals; -1: nothing */
 	bool on;
 };
 
@@ -36,12 +34,10 @@ int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem) __must_ch
 
 int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q) __must_check;
 void vhost_ring_fini(struct vhost_ring *r);
-/* Tells the kernel where the ring, the doorbell and the interrupt are; it is served once its backend is set. 0 or -errno; no span is live then. */
+/* Tells the kernel where the ring, the doorbell and the queue's irqfd are; it is served once its backend is set. 0 or -errno; no span is live then. */
 int vhost_ring_start(struct vhost_ring *r) __must_check;
 /* After its backend was taken away. Ring memory is not touched any more when it returns. */
 void vhost_ring_stop(struct vhost_ring *r);
-/* Follows the queue's vector and its MSI-X entry. Signals of a masked vector are kept and raised when the mask falls. */
-void vhost_ring_vector(struct vhost_ring *r);
 
 /* vhost-net: what frames of this ring come from and go to; -1 stops it and returns when the kernel has let go of it. 0 or -errno. */
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd);

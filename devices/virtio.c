@@ -23,19 +23,74 @@ static struct virtio_dev *to_virtio(struct pci_fn *fn)
 	return CONTAINER_OF(fn, struct virtio_dev, fn);
 }
 
-void virtio_raise(struct virtio_dev *d, u16 vector, u8 isr)
+/* --- interrupts --- */
+
+int virtio_irqfd(struct vq *q)
 {
-	if (!d->fn.msix.enabled || isr == VIRTIO_ISR_CONFIG)
-		d->isr |= isr;
-	if (vector != VIRTIO_MSI_NO_VECTOR)
-		pci_msix_raise(&d->fn, vector);
+	return q->irq.irq ? 0 : irq_vec_create(q->dev->ctx->irq, &q->irq);
 }
+
+/* After a change of the queue's vector or of MSI-X. Where there is no irqfd, pci_msix_raise() sends the message. */
+static void follow_vector(struct vq *q)
+{
+	const struct pci_fn *fn = &q->dev->fn;
+	const struct pci_msix *m = &fn->msix;
+	int err;
+
+	if (!m->enabled || m->fn_masked || q->vector >= m->n || m->e[q->vector].masked) {
+		if (q->irq.irq)
+			irq_vec_mask(&q->irq);
+		return;
+	}
+	err = virtio_irqfd(q);
+	if (!err)
+		err = irq_vec_set(&q->irq, pci_fn_sid(fn), m->e[q->vector].addr, m->e[q->vector].data);
+	if (!err)
+		return;
+	log_guest("%s: no interrupt route for queue %u: %s", fn->name, q->index, strerror(-err));
+	if (q->irq.irq)
+		irq_vec_mask(&q->irq);
+}
+
+static void forget_interrupts(struct vq *q)
+{
+	u64 count;
+
+	if (!q->irq.irq)
+		return;
+	irq_vec_mask(&q->irq);
+	/* What was signalled for the driver that is gone. EAGAIN: nothing. */
+	if (read(q->irq.fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+void virtio_raise(struct vq *q)
+{
+	struct virtio_dev *d = q->dev;
+	const u64 one = 1;
+
+	if (q->irq.attached && write(q->irq.fd, &one, sizeof(one)) == sizeof(one))
+		return;
+	if (!d->fn.msix.enabled)
+		d->isr |= VIRTIO_ISR_QUEUE;
+	if (q->vector != VIRTIO_MSI_NO_VECTOR)
+		pci_msix_raise(&d->fn, q->vector);
+}
+
+static void raise_config(struct virtio_dev *d)
+{
+	d->isr |= VIRTIO_ISR_CONFIG;
+	if (d->cfg_vector != VIRTIO_MSI_NO_VECTOR)
+		pci_msix_raise(&d->fn, d->cfg_vector);
+}
+
+/* --- state --- */
 
 void virtio_cfg_changed(struct virtio_dev *d)
 {
 	d->cfg_gen++;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		virtio_raise(d, d->cfg_vector, VIRTIO_ISR_CONFIG);
+		raise_config(d);
 }
 
 void virtio_broken(struct virtio_dev *d, const char *why)
@@ -46,7 +101,7 @@ void virtio_broken(struct virtio_dev *d, const char *why)
 	d->broken = true;
 	d->status |= VIRTIO_STATUS_NEEDS_RESET;
 	if (d->status & VIRTIO_STATUS_DRIVER_OK)
-		virtio_raise(d, d->cfg_vector, VIRTIO_ISR_CONFIG);
+		raise_config(d);
 }
 
 void virtio_kick(struct vq *q)
@@ -96,6 +151,7 @@ static void clear_state(struct virtio_dev *d)
 		q->desc = q->avail = q->used = 0;
 		q->next_avail = q->next_used = q->avail_seen = q->signalled_used = 0;
 		q->vector = VIRTIO_MSI_NO_VECTOR;
+		forget_interrupts(q);
 	}
 }
 
@@ -177,12 +233,6 @@ static void set_addr(iova_t *addr, unsigned off, unsigned size, u64 val)
 		*addr = (*addr & ~0xffffffffULL) | val;
 }
 
-static void vectors_changed(struct virtio_dev *d)
-{
-	if (d->ops->vectors && (d->status & VIRTIO_STATUS_DRIVER_OK))
-		d->ops->vectors(d);
-}
-
 static void queue_write(struct virtio_dev *d, unsigned off, unsigned size, u64 val)
 {
 	struct vq *q = d->qsel < d->n_queues ? &d->q[d->qsel] : NULL;
@@ -191,7 +241,7 @@ static void queue_write(struct virtio_dev *d, unsigned off, unsigned size, u64 v
 		return;
 	if (off == VIRTIO_PCI_COMMON_Q_VECTOR && size == 2) {
 		q->vector = valid_vector(d, val);
-		vectors_changed(d);
+		follow_vector(q);
 	} else if (q->enabled) {
 		return;
 	} else if (size == 2) {
@@ -366,7 +416,12 @@ static void bus_master(struct pci_fn *fn, bool on)
 
 static void msix_changed(struct pci_fn *fn, int vec)
 {
-	vectors_changed(to_virtio(fn));
+	struct virtio_dev *d = to_virtio(fn);
+
+	for (unsigned i = 0; i < d->n_queues; i++) {
+		if (vec < 0 || d->q[i].vector == vec)
+			follow_vector(&d->q[i]);
+	}
 }
 
 static void pci_reset(struct pci_fn *fn)
@@ -503,6 +558,7 @@ void virtio_fini(struct virtio_dev *d)
 	for (unsigned i = 0; i < d->n_queues; i++) {
 		event_del(&d->q[i].bell);
 		close(d->q[i].bell_fd);
+		irq_vec_destroy(&d->q[i].irq);
 	}
 	free(d->q);
 	d->q = NULL;

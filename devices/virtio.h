@@ -11,6 +11,7 @@
 
 #include "devices/devices.h"
 #include "vmm/event.h"
+#include "vmm/irq.h"
 #include "vmm/pci.h"
 
 #define VIRTIO_MAX_QUEUES 64
@@ -49,6 +50,7 @@ struct vq {
 	u16 avail_seen;                /* the driver's available index when it was last read */
 	u16 signalled_used;            /* EVENT_IDX: used index at the last interrupt decision */
 	u16 vector;                    /* MSI-X, 0xffff none */
+	struct irq_vec irq;            /* sends the vector's message: attached while it is valid and nothing masks it; see virtio_irqfd() */
 	struct event_src bell;         /* eventfd the guest's doorbell signals */
 	int bell_fd;
 };
@@ -64,9 +66,7 @@ struct virtio_ops {
 	/* Stop and forget every request. No host I/O touches guest memory any more when it returns, and no span is live. */
 	void (*reset)(struct virtio_dev *d);
 	void (*destroy)(struct virtio_dev *d);
-	/* For queues that the host's kernel serves; all may be NULL. A queue's vector, or what MSI-X does with one, changed after DRIVER_OK. */
-	void (*vectors)(struct virtio_dev *d);
-	/* Bus mastering was switched after DRIVER_OK: no DMA while it is off. */
+	/* For queues that the host's kernel serves; may be NULL. Bus mastering was switched after DRIVER_OK: no DMA while it is off. */
 	void (*bus_master)(struct virtio_dev *d, bool on);
 };
 
@@ -112,6 +112,12 @@ struct virtio_dev *virtio_from_fn(struct pci_fn *fn);
 /* Has ops->notify called for q soon, on the event thread: work was left over. fn.lock held. */
 void virtio_kick(struct vq *q);
 
+/*
+ * Makes q->irq, if the driver has not caused that yet; it then follows the queue's vector and that one's MSI-X entry by itself. While it is detached
+ * signals are kept, and raised when it is attached again; a reset forgets them. 0 or -errno.
+ */
+int virtio_irqfd(struct vq *q) __must_check;
+
 /* --- virtio_ring.c --- */
 /* What is wrong with the addresses and size that the driver gave, or NULL. */
 const char *vq_fault(const struct vq *q) __must_check;
@@ -128,8 +134,8 @@ void vq_notify_driver(struct vq *q);
 bool vq_enable_bell(struct vq *q, bool on);
 
 void virtio_cfg_changed(struct virtio_dev *d); /* configuration change interrupt */
-/* Sets the bits in the ISR where MSI-X is off (configuration changes: always) and raises the vector; 0xffff is none. fn.lock held. */
-void virtio_raise(struct virtio_dev *d, u16 vector, u8 isr);
+/* Raises the queue's interrupt, by its irqfd where that is attached. fn.lock held. */
+void virtio_raise(struct vq *q);
 /* Marks DEVICE_NEEDS_RESET, tells the driver, logs why (rate limited). */
 void virtio_broken(struct virtio_dev *d, const char *why);
 

@@ -385,16 +385,6 @@ static void reset(struct virtio_dev *d)
 	(void)set_offloads(n, 0);
 }
 
-static void vectors(struct virtio_dev *d)
-{
-	struct net *n = to_net(d);
-
-	for (unsigned i = 0; !n->user && i < n->n_pairs; i++) {
-		vhost_ring_vector(&n->pair[i].ring[0]);
-		vhost_ring_vector(&n->pair[i].ring[1]);
-	}
-}
-
 static void bus_master(struct virtio_dev *d, bool on)
 {
 	struct net *n = to_net(d);
@@ -451,7 +441,6 @@ static const struct virtio_ops net_ops = {
 	.notify = notify,
 	.reset = reset,
 	.destroy = destroy,
-	.vectors = vectors,
 	.bus_master = bus_master,
 };
 

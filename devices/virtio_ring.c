@@ -204,13 +204,13 @@ void vq_notify_driver(struct vq *q)
 		if (dma_load(q->dev->fn.dma, q->avail + VIRTQ_AVAIL_RING + 2ULL * q->size, 2, &v))
 			virtio_broken(q->dev, "used event cannot be read");
 		else if (crosses((u16)v, q->next_used, old))
-			virtio_raise(q->dev, q->vector, VIRTIO_ISR_QUEUE);
+			virtio_raise(q);
 		return;
 	}
 	if (dma_load(q->dev->fn.dma, q->avail + VIRTQ_AVAIL_FLAGS, 2, &v))
 		virtio_broken(q->dev, "available flags cannot be read");
 	else if (!(v & VIRTQ_AVAIL_F_NO_INTERRUPT))
-		virtio_raise(q->dev, q->vector, VIRTIO_ISR_QUEUE);
+		virtio_raise(q);
 }
 
 bool vq_enable_bell(struct vq *q, bool on)

@@ -80,12 +80,6 @@ static void reset(struct virtio_dev *d)
 	stop(to_vsock(d));
 }
 
-static void vectors(struct virtio_dev *d)
-{
-	vhost_ring_vector(&to_vsock(d)->ring[0]);
-	vhost_ring_vector(&to_vsock(d)->ring[1]);
-}
-
 static void bus_master(struct virtio_dev *d, bool on)
 {
 	struct vsock *v = to_vsock(d);
@@ -114,7 +108,6 @@ static const struct virtio_ops vsock_ops = {
 	.notify = notify,
 	.reset = reset,
 	.destroy = destroy,
-	.vectors = vectors,
 	.bus_master = bus_master,
 };
 

@@ -30,7 +30,7 @@ mark "random $(dd if=/dev/hwrng bs=512 count=8 iflag=fullblock 2>/dev/null | md5
 END
 )
 disk=$(disk_image 16M)
-vm_run 60 -k "$k" -i "$initrd" -m 128 -c 2 -p quiet -d "$disk,id=serial-7"
+vm_run 120 -k "$k" -i "$initrd" -m 128 -c 2 -p quiet -d "$disk,id=serial-7"
 expect_console "a queue per CPU, the size, the id as serial number" "queues 2 sectors 32768 serial serial-7"
 expect_console "512-byte sectors in 4 KiB blocks, write back" "blocks 512 4096 cache write back"
 for i in 0 1 2 3; do expect_console "writer $i reads back what it wrote" "quarter $i equal"; done

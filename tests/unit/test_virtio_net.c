@@ -102,10 +102,6 @@ void vhost_ring_stop(struct vhost_ring *r)
 	r->on = false;
 }
 
-void vhost_ring_vector(struct vhost_ring *r)
-{
-}
-
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
 {
 	host.backend[index] = fd;

@@ -62,10 +62,6 @@ void vhost_ring_stop(struct vhost_ring *r)
 	r->on = false;
 }
 
-void vhost_ring_vector(struct vhost_ring *r)
-{
-}
-
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
 {
 	return -ENOTTY;

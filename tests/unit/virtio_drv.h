@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "devices/virtio.h"
@@ -43,6 +44,17 @@ struct drv_queue {
 	u64 desc, ring, used;
 };
 
+#define DRV_IRQFDS 16
+
+struct drv;
+
+/* KVM's part: an eventfd that sends the message of a route. */
+struct drv_irqfd {
+	struct drv *d; /* NULL: free */
+	struct event_src src;
+	u32 gsi;
+};
+
 struct drv {
 	struct mem *mem;
 	struct bus mmio;
@@ -53,6 +65,9 @@ struct drv {
 	struct dev_ctx ctx;
 	int live_spans;
 	unsigned msis[DRV_QUEUES + 1]; /* by data: 0 configuration, 1 + i queue i */
+	struct drv_irqfd irqfd[DRV_IRQFDS];
+	struct irq_route route[64];
+	unsigned n_routes;
 	/* the device under test */
 	unsigned dev;
 	u64 bar;
@@ -72,12 +87,44 @@ static inline int drv_msi(void *ctx, u64 addr, u32 data)
 
 static inline int drv_routes(void *ctx, const struct irq_route *routes, unsigned n)
 {
+	struct drv *d = ctx;
+
+	d->n_routes = MIN(n, ARRAY_SIZE(d->route));
+	memcpy(d->route, routes, d->n_routes * sizeof(*routes));
 	return 0;
+}
+
+static inline void drv_on_irqfd(void *arg, u32 events)
+{
+	struct drv_irqfd *f = arg;
+	u64 count;
+
+	if (read(f->src.fd, &count, sizeof(count)) != sizeof(count))
+		return;
+	for (unsigned i = 0; i < f->d->n_routes; i++) {
+		if (f->d->route[i].gsi == f->gsi)
+			drv_msi(f->d, f->d->route[i].addr, f->d->route[i].data);
+	}
 }
 
 static inline int drv_irqfd(void *ctx, int fd, u32 gsi, int resample_fd, bool add)
 {
-	return 0;
+	struct drv *d = ctx;
+
+	for (unsigned i = 0; i < DRV_IRQFDS; i++) {
+		struct drv_irqfd *f = &d->irqfd[i];
+
+		if (add && !f->d) {
+			*f = (struct drv_irqfd){ .d = d, .gsi = gsi };
+			return event_add(d->ev, &f->src, fd, EPOLLIN, drv_on_irqfd, f);
+		}
+		if (!add && f->d && f->gsi == gsi) {
+			event_del(&f->src);
+			f->d = NULL;
+			return 0;
+		}
+	}
+	return -ENOSPC;
 }
 
 static inline int drv_dma_get(struct dma *dma, struct dma_span *s, struct iovec *iov, unsigned max)
