@@ -82,7 +82,7 @@ void virtio_set_up(struct vdev *v, u64 features)
 	common_write(v, VC_DFSEL, 4, 1);
 	offered |= common_read(v, VC_DF, 4) << 32;
 	CHECK(offered & VF_VERSION_1, "virtio %u: offers no VERSION_1: %x", v->type, offered);
-	features = (features & offered) | VF_VERSION_1;
+	features = ((features | VF_ACCESS_PLATFORM) & offered) | VF_VERSION_1;
 	common_write(v, VC_GFSEL, 4, 0);
 	common_write(v, VC_GF, 4, (u32)features);
 	common_write(v, VC_GFSEL, 4, 1);

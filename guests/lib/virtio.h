@@ -36,6 +36,7 @@ enum {
 #define VF_INDIRECT_DESC BIT(28)
 #define VF_EVENT_IDX BIT(29)
 #define VF_VERSION_1 BIT(32)
+#define VF_ACCESS_PLATFORM BIT(33)
 
 struct vdesc {
 	u64 addr;
@@ -66,7 +67,7 @@ bool virtio_find(u16 type, struct vdev *v);
 void virtio_use(struct vdev *v, u16 queue);
 /* Reset, waiting until it is done; fails after a while. */
 void virtio_reset(struct vdev *v);
-/* Reset and negotiate VERSION_1 with `features` of what is offered; all queues with empty rings; not yet DRIVER_OK. */
+/* Reset and negotiate VERSION_1 (behind an IOMMU, which stays off, ACCESS_PLATFORM too) with `features` of what is offered; all queues with empty rings; not yet DRIVER_OK. */
 void virtio_set_up(struct vdev *v, u64 features);
 /* Queue size, addresses and enable bit of v->queue anew. */
 void virtio_queue(struct vdev *v, u16 size, u64 desc, u64 avail, u64 used);

@@ -70,6 +70,7 @@ done <<END
 -c 2 -m 3G
 -c 4 -m 6G --disk /no/a --disk /no/b,ro
 -c 1 -m 512M --rng off --console off
+-c 2 -m 1G --disk /no/a,viommu=on --net tap=none,viommu=on --viommu vtd --vsock cid=3 --balloon on --console hvc:pty
 END
 echo "acpi: $pass passed, $fail failed, 0 skipped"
 [ $fail -eq 0 ]

@@ -21,6 +21,7 @@ if mount -t ext4 /dev/vda /mnt && [ -f /mnt/sum ]; then
 	umount /mnt
 	disk_verify /dev/vda
 	mark "second boot"
+	say_machine
 else
 	umount /mnt
 	disk_write /dev/vda
@@ -34,5 +35,6 @@ vm_run 140 -k "$GUESTS/$g/bzImage" -i "$initrd" -c 2 -m 256 -p quiet -d "$disk" 
 expect_console "$g: reboots" "first boot"
 expect_console "$g: comes up again" "second boot"
 check "$g: the file is the same after the reboot" [ "$(grep -c 'disk sum equal' "$VM_CONSOLE")" = 2 ]
+no_complaint $g
 expect_status "$g: poweroff after a reboot is status 0" 0
 clean_disk $g "$disk"
