@@ -26,7 +26,7 @@
  */
 #define N_QUEUES 5
 #define QUEUE_SIZE 128
-#define ROUND 16 /* requests before others on the event thread come; giving memory back is slow */
+#define ROUND 1024 /* pieces of memory before others on the event thread come; giving them back is slow */
 
 struct balloon {
 	struct virtio_dev vd; /* first member */
@@ -47,11 +47,12 @@ static void discard(struct balloon *b, gpa_t gpa, u64 len)
 		log_guest("balloon: memory at 0x%llx cannot be given back: %s", (unsigned long long)gpa, strerror(-err));
 }
 
-/* Page numbers, coalesced: neighbours are given back with one call, whichever way the driver counts. */
-static void inflate(struct balloon *b)
+/* Page numbers, coalesced: neighbours are given back with one call, whichever way the driver counts. The number of pieces. */
+static unsigned inflate(struct balloon *b)
 {
 	u8 raw[1024];
 	u64 done = 0, lo = 0, n = 0;
+	unsigned pieces = 0;
 
 	while (done < MIN(b->chain.out_len, KiB(64))) {
 		s64 got = vq_chain_read(&b->vd, &b->chain, done, raw, sizeof(raw));
@@ -71,21 +72,32 @@ static void inflate(struct balloon *b)
 					discard(b, lo << PFN_SHIFT, n << PFN_SHIFT);
 				lo = pfn;
 				n = 1;
+				pieces++;
 			}
 		}
 		done += (u64)got & ~3ULL;
 	}
 	if (n)
 		discard(b, lo << PFN_SHIFT, n << PFN_SHIFT);
+	return pieces;
 }
 
-static void report(struct balloon *b)
+static unsigned report(struct balloon *b)
 {
 	for (unsigned i = 0; i < b->chain.n_in; i++) {
 		const struct vq_seg *s = &b->chain.seg[b->chain.n_out + i];
 
 		discard(b, s->addr, s->len);
 	}
+	return b->chain.n_in;
+}
+
+/* How much work it was. */
+static unsigned serve(struct balloon *b, const struct vq *q)
+{
+	if (q->index == Q_INFLATE)
+		return inflate(b);
+	return q->index == Q_DEFLATE ? 0 : report(b);
 }
 
 static void notify(struct virtio_dev *d, struct vq *q)
@@ -96,12 +108,8 @@ static void notify(struct virtio_dev *d, struct vq *q)
 	vq_enable_bell(q, false);
 	do {
 		while (budget && vq_pop(q, &b->chain) == 1) {
-			if (q->index == Q_INFLATE)
-				inflate(b);
-			else if (q->index != Q_DEFLATE)
-				report(b);
+			budget -= MIN(budget, 1 + serve(b, q));
 			vq_push(q, b->chain.head, 0);
-			budget--;
 		}
 		if (!budget) {
 			virtio_kick(q);

@@ -130,6 +130,18 @@ static void test_many_requests_are_all_served(void **state)
 	drv_wait(&d, 4, 64);
 }
 
+/* More pieces than one turn takes. */
+static void test_scattered_pages_take_several_turns(void **state)
+{
+	for (unsigned i = 0; i < 512; i++)
+		drv_set_ram(&d, DRV_DATA + 4 * i, 4, (VICTIM >> 12) + 2 * (i % 64));
+	drv_desc(&d, 0, 0, DRV_DATA, 2048, 0, 0);
+	for (unsigned i = 0; i < 16; i++)
+		drv_avail(&d, 0, 0);
+	drv_kick(&d, 0);
+	drv_wait(&d, 0, 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +152,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_partly_covered_pages_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_requests_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_requests_are_all_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scattered_pages_take_several_turns, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
