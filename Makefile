@@ -28,7 +28,7 @@ SAN ?=
 BUILD := build/$(ARCH)$(if $(SAN),-$(SAN))$(if $(STATIC),-static)
 BIN := $(if $(and $(filter $(HOST_ARCH),$(ARCH)),$(if $(SAN),,1)),nidus,$(BUILD)/nidus)
 
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(STATIC),-Os,-O2) -g
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-fno-strict-aliasing -fstack-protector-strong -fno-common $(if $(WERROR),-Werror)
 override CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(BUILD) -DNIDUS_VERSION='"$(VERSION)"'
@@ -37,6 +37,11 @@ override LDLIBS += $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
 SANFLAGS_tsan := -fsanitize=thread
+# One small file to carry elsewhere: what nothing calls is left out, and so are tables for unwinding, which only C++ needs.
+ifneq ($(STATIC),)
+override CFLAGS += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+override LDFLAGS += -Wl,--gc-sections -Wl,-z,noseparate-code
+endif
 ifneq ($(SAN),)
 override CFLAGS += $(SANFLAGS_$(SAN))
 override LDFLAGS += $(SANFLAGS_$(SAN))
@@ -136,9 +141,15 @@ AML := $(patsubst acpi/%.asl,$(BUILD)/acpi/%.aml.h,$(wildcard acpi/*.asl))
 
 all: $(BIN)
 
-$(BIN): $(BUILD)/vmm/main.o $(LIB)
+# ./nidus is linked again where another flavour was linked last.
+ifeq ($(BIN),nidus)
+LINKED := build/linked
+$(shell mkdir -p build && { echo $(BUILD) | cmp -s - $(LINKED) || echo $(BUILD) >$(LINKED); })
+endif
+
+$(BIN): $(BUILD)/vmm/main.o $(LIB) $(LINKED)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter-out $(LINKED),$^) $(LDLIBS)
 
 $(LIB): $(OBJS)
 	@echo "  AR      $@"

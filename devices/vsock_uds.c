@@ -383,10 +383,18 @@ static u32 new_port(struct uds *u)
 /* "CONNECT 1234\n" -> 1234. */
 static bool parse_connect(const char *line, u32 *port)
 {
-	char end;
-	unsigned long long v;
+	static const char word[] = "CONNECT ";
+	size_t digits;
+	u64 v;
 
-	if (sscanf(line, "CONNECT %10llu%c", &v, &end) != 2 || end != '\n' || v > UINT32_MAX)
+	if (strncmp(line, word, sizeof(word) - 1) != 0)
+		return false;
+	line += sizeof(word) - 1;
+	digits = strspn(line, "0123456789");
+	if (!digits || digits > 10 || line[digits] != '\n')
+		return false;
+	v = strtoull(line, NULL, 10);
+	if (v > UINT32_MAX)
 		return false;
 	*port = (u32)v;
 	return true;

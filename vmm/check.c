@@ -240,18 +240,30 @@ static void print_lines(const struct results *r, FILE *f)
 	}
 }
 
+/* json_object_set_new() takes NULL values and then fails: lack of memory leaves a member out. */
+static void put(json_t *o, const char *key, json_t *v)
+{
+	if (json_object_set_new(o, key, v))
+		return;
+}
+
 static void print_json(const struct results *r, bool ok, FILE *f)
 {
-	json_t *list = json_array();
-	json_t *o;
+	json_t *o = json_object(), *list = json_array();
 
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct item *it = &r->item[i];
+		json_t *j = json_object();
 
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s}", "what", it->what, "ok", it->ok, "detail", it->detail,
-						      "remedy", it->remedy));
+		put(j, "what", json_string(it->what));
+		put(j, "ok", json_boolean(it->ok));
+		put(j, "detail", json_string(it->detail));
+		put(j, "remedy", json_string(it->remedy));
+		json_array_append_new(list, j);
 	}
-	o = json_pack("{s:i, s:b, s:o}", "version", 1, "ok", ok, "checks", list);
+	put(o, "version", json_integer(1));
+	put(o, "ok", json_boolean(ok));
+	put(o, "checks", list);
 	if (o)
 		json_dumpf(o, f, JSON_INDENT(2));
 	fputc('\n', f);

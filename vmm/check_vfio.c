@@ -45,12 +45,17 @@ static void tell(const struct out *o, const char *what, bool ok, const char *rem
 
 static void check_kernel(const struct out *o)
 {
-	unsigned major = 0, minor = 0;
+	unsigned long major, minor;
 	struct utsname u;
+	char *dot;
 	bool new;
 
-	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+	if (uname(&u))
 		return;
+	major = strtoul(u.release, &dot, 10);
+	if (*dot != '.')
+		return;
+	minor = strtoul(dot + 1, NULL, 10);
 	new = major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR);
 	tell(o, "kernel", new, "use Linux 6.6 or newer with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV", "Linux %s%s%s", u.release,
 	     new ? "" : ": too old to have device files for VFIO",
@@ -73,7 +78,6 @@ static void check_iommufd(const struct out *o, const struct vm_config *c, struct
 static bool pinned_by(const char *pid, uid_t *uid, u64 *kib)
 {
 	char path[64], line[128];
-	unsigned id;
 	bool known = false;
 	FILE *f;
 
@@ -83,13 +87,11 @@ static bool pinned_by(const char *pid, uid_t *uid, u64 *kib)
 	if (!f)
 		return false;
 	while (fgets(line, sizeof(line), f)) {
-		unsigned long long n;
-
-		if (sscanf(line, "Uid: %u", &id) == 1) {
-			*uid = id;
+		if (strncmp(line, "Uid:", 4) == 0) {
+			*uid = (uid_t)strtoul(line + 4, NULL, 10);
 			known = true;
-		} else if (sscanf(line, "VmPin: %llu", &n) == 1) {
-			*kib = n;
+		} else if (strncmp(line, "VmPin:", 6) == 0) {
+			*kib = strtoull(line + 6, NULL, 10);
 		}
 	}
 	fclose(f);

@@ -218,7 +218,7 @@ int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap)
 
 int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS])
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], line[128];
 	FILE *f;
 
 	if (device_path(path, sys, bdf, "resource"))
@@ -227,11 +227,14 @@ int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST
 	if (!f)
 		return -errno;
 	memset(bar, 0, HOST_PCI_BARS * sizeof(*bar));
-	for (unsigned i = 0; i < HOST_PCI_BARS; i++) {
-		unsigned long long start, end, flags;
+	for (unsigned i = 0; i < HOST_PCI_BARS && fgets(line, sizeof(line), f); i++) {
+		u64 start, end, flags;
+		char *p = line;
 
-		if (fscanf(f, "%llx %llx %llx", &start, &end, &flags) != 3)
-			break;
+		/* "0x... 0x... 0x..." */
+		start = strtoull(p, &p, 16);
+		end = strtoull(p, &p, 16);
+		flags = strtoull(p, &p, 16);
 		if (end <= start || !flags)
 			continue;
 		bar[i] = (struct host_pci_bar){

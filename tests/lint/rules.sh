@@ -26,6 +26,7 @@ forbid '<linux/kvm\.h>' "$(files . '^vmm/(kvm|vcpu|irq_kvm|arch_|cpuid_|check)')
 forbid '<linux/vfio\.h>|<linux/iommufd\.h>' "$(files . '^vmm/(vfio|iommufd)')" 'these ABIs have one header each of our own'
 forbid '"vmm/(mem|bus|irq|pci|event)\.h"|<linux/' "$(files 'devices/viommu/.*_decode\.[ch]')" 'decoding is pure'
 forbid '\b(sprintf|strcpy|strcat|gets|strtok|alloca|atoi|atol|system|popen)[[:space:]]*\(' "$(files .)" 'unbounded or unchecked'
+forbid '\b[fs]?scanf[[:space:]]*\(' "$(files .)" 'strtoull() and its like: scanf is a tenth of the static binary'
 forbid '#[[:space:]]*if.*__(x86_64|aarch64)__' "$(files .)" 'the Makefile chooses the architecture, by file'
 forbid 'T[O]DO|F[I]XME|X[X]X' "$(files .)" 'finish it or open an issue'
 
