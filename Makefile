@@ -85,6 +85,7 @@ SRCS := \
 	vmm/vfio_cfg.c \
 	vmm/vfio_bar.c \
 	vmm/vfio_irq.c \
+	vmm/vfio_p2p.c \
 	vmm/vfio_show.c \
 	vmm/bind.c \
 	vmm/check_vfio.c \

@@ -19,6 +19,7 @@
 #define VFIO_SET_IRQS VFIO_IO(10)
 #define VFIO_RESET VFIO_IO(11)
 #define VFIO_PCI_HOT_RESET VFIO_IO(13)
+#define VFIO_FEATURE VFIO_IO(17)
 #define VFIO_BIND_IOMMUFD VFIO_IO(18)
 #define VFIO_ATTACH_PT VFIO_IO(19)
 #define VFIO_DETACH_PT VFIO_IO(20)
@@ -72,6 +73,16 @@ struct vfio_irq_request {
 
 struct vfio_hot_reset {
 	u32 argsz, flags, count;
+};
+
+#define VFIO_FEATURE_GET BIT(16)
+#define VFIO_FEATURE_DMA_BUF 11
+
+/* The feature's header and its data, with one range of one region; the call returns a descriptor. */
+struct vfio_dma_buf {
+	u32 argsz, flags;
+	u32 region_index, open_flags, zero, nr_ranges;
+	u64 offset, length;
 };
 
 struct vfio_bind {

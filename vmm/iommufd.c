@@ -155,6 +155,26 @@ int iommufd_map_ram(struct iommufd *f, u32 ioas, struct mem *m)
 	return 0;
 }
 
+int iommufd_map_dmabuf(struct iommufd *f, u32 ioas, int fd, u64 len, bool fixed, u64 *iova)
+{
+	struct iommufd_ioas_map_file m = {
+		.size = sizeof(m), .flags = IOMMUFD_MAP_WRITE | IOMMUFD_MAP_READ | (fixed ? IOMMUFD_MAP_FIXED : 0),
+		.ioas_id = ioas, .fd = fd, .length = len, .iova = fixed ? *iova : 0,
+	};
+	int err = call(f, IOMMUFD_IOAS_MAP_FILE, &m);
+
+	if (!err)
+		*iova = m.iova;
+	return err;
+}
+
+int iommufd_unmap(struct iommufd *f, u32 ioas, u64 iova, u64 len)
+{
+	struct iommufd_ioas_unmap u = { .size = sizeof(u), .ioas_id = ioas, .iova = iova, .length = len };
+
+	return call(f, IOMMUFD_IOAS_UNMAP, &u);
+}
+
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out)
 {
 	/* The kernel writes zeros behind what it knows; a type with more data than this is not one of ours. */

@@ -36,6 +36,14 @@ int iommufd_ioas_alloc(struct iommufd *f, u32 *ioas) __must_check;
  */
 int iommufd_map_ram(struct iommufd *f, u32 ioas, struct mem *m) __must_check;
 
+/*
+ * Maps len bytes of a dma-buf from its start, readable and writable, at *iova if fixed, else where the kernel finds place; *iova is where. The
+ * kernel's word otherwise: -EINVAL or -ENOTTY from one that knows no dma-bufs.
+ */
+int iommufd_map_dmabuf(struct iommufd *f, u32 ioas, int fd, u64 len, bool fixed, u64 *iova) __must_check;
+/* Exactly what was mapped there. */
+int iommufd_unmap(struct iommufd *f, u32 ioas, u64 iova, u64 len) __must_check;
+
 /* What the host's IOMMU in front of a device can do. type: IOMMUFD_HW_*; vtd is zero for other types. */
 struct iommufd_hw {
 	u32 type;

@@ -349,6 +349,7 @@ static int open_device(struct vfio *v, const struct vm_config *c, const struct v
 	v->dev[v->n++] = d;
 	snprintf(d->bdf, sizeof(d->bdf), "%s", cfg->bdf);
 	snprintf(d->name, sizeof(d->name), "%s", cfg->id ? cfg->id : cfg->bdf);
+	d->p2p = cfg->p2p == ON;
 	d->viommu = c->viommu != VIOMMU_OFF && cfg->viommu != OFF;
 	status = check_host(d, sys, &h);
 	if (!status)
@@ -537,6 +538,8 @@ static int plug_device(struct vfio_dev *d, const struct dev_ctx *ctx)
 	err = vfio_cfg_quiet(d);
 	if (!err)
 		vfio_bars_map(d);
+	if (!err)
+		vfio_p2p_init(d);
 	return err;
 }
 

@@ -184,6 +184,10 @@ void vfio_bar_mapped(struct pci_fn *fn, unsigned bar, gpa_t gpa, bool mapped)
 		struct vfio_area *x = &r->area[a];
 		int err;
 
+		if (!mapped)
+			vfio_p2p_unmap(d, bar, x, gpa + x->off);
+		else
+			vfio_p2p_map(d, bar, x, gpa + x->off);
 		if (!x->hva)
 			continue;
 		if (!mapped) {

@@ -20,6 +20,7 @@ struct vfio_area {
 	u64 off, len;
 	void *hva; /* NULL: could not be mapped, so it is trapped */
 	bool shown; /* in guest memory */
+	bool peer;  /* in the address space of assigned devices */
 };
 
 struct vfio_region {
@@ -54,6 +55,7 @@ struct vfio_dev {
 	bool in_kvm, bound, attached, plugged;
 	bool viommu;
 	bool can_reset;
+	bool p2p;
 	bool cut; /* atomic: bus mastering stays off */
 	u32 id;
 	u32 parent;
@@ -114,6 +116,14 @@ void vfio_bars_fini(struct vfio_dev *d);
 void vfio_bar_read(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u64 *val);
 void vfio_bar_write(struct pci_fn *fn, unsigned bar, u64 off, unsigned size, u64 val);
 void vfio_bar_mapped(struct pci_fn *fn, unsigned bar, gpa_t gpa, bool mapped);
+
+/* --- vfio_p2p.c; all do nothing without p2p=on; fn->lock held once the guest runs --- */
+
+/* After vfio_bars_map(): switches p2p off, with one warning, where the host cannot do it. */
+void vfio_p2p_init(struct vfio_dev *d);
+/* The area of a BAR became visible at gpa, or is about to vanish from it. */
+void vfio_p2p_map(struct vfio_dev *d, unsigned bar, struct vfio_area *x, gpa_t gpa);
+void vfio_p2p_unmap(struct vfio_dev *d, unsigned bar, struct vfio_area *x, gpa_t gpa);
 
 /* --- vfio_irq.c; fn->lock held once the guest runs --- */
 

@@ -7,6 +7,7 @@
 enum {
 	REAL_INFO = VFIO_DEVICE_GET_INFO, REAL_REGION = VFIO_DEVICE_GET_REGION_INFO, REAL_IRQ = VFIO_DEVICE_GET_IRQ_INFO,
 	REAL_SET = VFIO_DEVICE_SET_IRQS, REAL_RESET = VFIO_DEVICE_RESET, REAL_HOT = VFIO_DEVICE_PCI_HOT_RESET,
+	REAL_FEATURE = VFIO_DEVICE_FEATURE,
 };
 
 #include "vmm/abi_vfio.h"
@@ -32,6 +33,12 @@ static const struct { unsigned long ours, real; } numbers[] = {
 	{ sizeof(struct vfio_irq_request), sizeof(struct vfio_irq_set) },
 	{ offsetof(struct vfio_info, flags), offsetof(struct vfio_device_info, flags) },
 	{ sizeof(struct vfio_hot_reset), sizeof(struct vfio_pci_hot_reset) },
+	{ VFIO_FEATURE, REAL_FEATURE }, { VFIO_FEATURE_GET, VFIO_DEVICE_FEATURE_GET },
+	{ offsetof(struct vfio_dma_buf, region_index), offsetof(struct vfio_device_feature, data) },
+#ifdef VFIO_DEVICE_FEATURE_DMA_BUF
+	{ VFIO_FEATURE_DMA_BUF, VFIO_DEVICE_FEATURE_DMA_BUF },
+	{ sizeof(struct vfio_dma_buf) - 8 - 16, sizeof(struct vfio_device_feature_dma_buf) },
+#endif
 #ifdef VFIO_DEVICE_BIND_IOMMUFD
 	{ VFIO_BIND_IOMMUFD, VFIO_DEVICE_BIND_IOMMUFD }, { VFIO_ATTACH_PT, VFIO_DEVICE_ATTACH_IOMMUFD_PT },
 	{ VFIO_DETACH_PT, VFIO_DEVICE_DETACH_IOMMUFD_PT },
@@ -54,6 +61,8 @@ static void test_abi_vfio_device_file_calls_have_known_numbers(void **state)
 	assert_int_equal(VFIO_BIND_IOMMUFD, 0x3b76);
 	assert_int_equal(VFIO_ATTACH_PT, 0x3b77);
 	assert_int_equal(VFIO_DETACH_PT, 0x3b78);
+	assert_int_equal(VFIO_FEATURE, 0x3b75);
+	assert_int_equal(sizeof(struct vfio_dma_buf), 40);
 	assert_int_equal(sizeof(struct vfio_bind), 16);
 	assert_int_equal(sizeof(struct vfio_attach_pt), 12);
 	assert_int_equal(sizeof(struct vfio_detach_pt), 8);

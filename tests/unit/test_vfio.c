@@ -254,31 +254,60 @@ static void test_vfio_without_flr_tries_the_bus_and_goes_on(void **state)
 	vfio_rig_fini(&r);
 }
 
-/* Every call once in turn: a start that fails, or works without what failed, and in any case nothing left. */
+/* What a guest does with it: memory, ROM, MSI-X on and off, a wired interrupt and its end, a reset. */
+static void use_device(struct vfio_rig *r)
+{
+	struct pci_fn *fn = vfio_rig_fn(r);
+	u64 val;
+
+	pci_fn_write(fn->parent, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	vfio_rig_write(r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	pci_remap(r->pci.host);
+	vfio_bar_read(fn, PCI_ROM, 0, 4, &val);
+	vfio_bar_write(fn, 0, 0x2800, 4, 1);
+	vfio_bar_read(fn, 0, 0x2800, 4, &val);
+	vfio_irq_eoi(r->v->dev[0], 16);
+	vfio_rig_write(r, FAKE_MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	vfio_rig_read(r, FAKE_VNDR + 4, 4);
+	vfio_rig_write(r, FAKE_MSIX + 2, 2, 0);
+	vfio_rig_write(r, FAKE_MSI + 2, 2, PCI_MSI_FLAGS_ENABLE);
+	vfio_rig_write(r, FAKE_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	vfio_rig_write(r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	pci_host_reset(r->pci.host);
+}
+
+/*
+ * Every call once in turn, outside and behind a unit, with and without a reset and p2p: a start that fails, or works without what failed;
+ * and in any case nothing left, the device off the bus.
+ */
 static void test_vfio_any_call_failing_leaves_nothing(void **state)
 {
-	for (unsigned n = 1;; n++) {
+	unsigned starts = 0;
+
+	for (unsigned n = 0;; n++) {
 		struct vfio_rig r;
 		int status;
 
 		vfio_rig_init(&r);
 		r.c.viommu = n & 1 ? VIOMMU_VTD : VIOMMU_OFF;
+		r.c.vfios[0].p2p = n & 2 ? ON : OFF;
+		fake.no_reset = n & 2;
+		fake.rom_size = 2048;
+		put_le(fake.cfg + PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 		log_set_level(LOG_ERROR);
-		fake.fail_at = (n + 1) / 2;
+		fake.fail_at = n / 4 + 1;
 		status = vfio_rig_start(&r);
 		assert_in_range(status + 1, 1, EXIT_HOST + 1);
-		if (!status) {
-			vfio_rig_write(&r, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
-			vfio_rig_write(&r, FAKE_MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
-			vfio_rig_read(&r, FAKE_VNDR + 4, 4);
-			vfio_rig_write(&r, FAKE_MSIX + 2, 2, 0);
-			pci_host_reset(r.pci.host);
-		}
+		starts += !status;
+		if (!status)
+			use_device(&r);
 		vfio_rig_fini(&r);
-		if (fake.calls < fake.fail_at)
+		assert_int_equal(get_le(fake.cfg + PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+		if (fake.calls < fake.fail_at && n % 4 == 3)
 			break;
-		assert_in_range(n, 1, 1000);
+		assert_in_range(n, 0, 2000);
 	}
+	assert_in_range(starts, 1, 2000);
 }
 
 int main(void)

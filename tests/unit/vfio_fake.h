@@ -32,6 +32,11 @@ static struct {
 	bool no_reset, noresize, no_map_file, intx_only;
 	bool null_is_dev; /* /dev/null is the device file, as one inherited */
 	u64 rom_size;
+	bool no_dmabuf, no_dmabuf_map;
+	int dmabuf_fd;
+	struct { u64 off, len; u32 region; } dmabuf; /* the last one */
+	u64 peer_at; /* where it was mapped last */
+	unsigned n_peers, n_dmabufs;
 	unsigned n_rom_reads;
 	int bind_errno, map_errno, open_errno, invalidate_errno, attach_errno, detach_errno;
 	unsigned fail_at, fail_len; /* calls number fail_at to fail_at + fail_len - 1 fail; 0: none, and one */
@@ -266,6 +271,28 @@ static inline int fake_destroy(u32 id)
 	return fake_error(ENOENT);
 }
 
+static inline int fake_map_dmabuf(struct iommufd_ioas_map_file *m)
+{
+	if (fake.no_dmabuf_map || m->start || m->length != fake.dmabuf.len)
+		return fake_error(EINVAL);
+	if (!(m->flags & IOMMUFD_MAP_FIXED))
+		m->iova = 0x12340000;
+	fake.peer_at = m->iova;
+	fake.n_peers++;
+	return 0;
+}
+
+static inline int fake_export(const struct vfio_dma_buf *b)
+{
+	if (fake.no_dmabuf || b->flags != (VFIO_FEATURE_GET | VFIO_FEATURE_DMA_BUF) || b->argsz != sizeof(*b) || b->nr_ranges != 1 || b->zero)
+		return fake_error(ENOTTY);
+	fake.dmabuf.region = b->region_index;
+	fake.dmabuf.off = b->offset;
+	fake.dmabuf.len = b->length;
+	fake.n_dmabufs++;
+	return fake.dmabuf_fd = memfd_create("dmabuf", MFD_CLOEXEC);
+}
+
 static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 {
 	switch (req) {
@@ -277,11 +304,18 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 	case IOMMUFD_IOAS_MAP_FILE:
 		if (fake.no_map_file)
 			return fake_error(ENOTTY);
+		if (fake.n_dmabufs && ((struct iommufd_ioas_map_file *)arg)->fd == fake.dmabuf_fd)
+			return fake_map_dmabuf(arg);
 		fake.n_by_file++;
 		/* fall through */
 	case IOMMUFD_IOAS_MAP:
 		fake.n_mapped += !fake.map_errno;
 		return fake_error(fake.map_errno);
+	case IOMMUFD_IOAS_UNMAP:
+		if (((struct iommufd_ioas_unmap *)arg)->iova != fake.peer_at)
+			return fake_error(ENOENT);
+		fake.n_peers--;
+		return 0;
 	case IOMMUFD_GET_HW_INFO: {
 		struct iommufd_hw_info *h = arg;
 
@@ -407,6 +441,8 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg, bool second)
 		return fake_irq_info(arg);
 	case VFIO_SET_IRQS:
 		return fake_set_irqs(arg);
+	case VFIO_FEATURE:
+		return fake_export(arg);
 	case VFIO_RESET:
 		if (fake.on_reset)
 			fake.on_reset();
