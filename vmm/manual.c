@@ -93,11 +93,11 @@ static const char tail[] =
 	"# SEE ALSO\n"
 	"kvm(4), lspci(8), ip-tuntap(8)\n";
 
-/* Up to the line's end or the string's: roff's own characters made harmless, hyphens as they are typed. */
+/* Up to the line's end or the string's: roff's own characters made harmless, hyphens and quotes as they are typed. */
 static void line(FILE *f, const char *s)
 {
 	/* A control character only at the beginning. */
-	if (*s == '.' || *s == '\'')
+	if (*s == '.')
 		fputs("\\&", f);
 	for (; *s && *s != '\n'; s++) {
 		if (*s == '\\')
@@ -106,6 +106,8 @@ static void line(FILE *f, const char *s)
 			fputs("\\-", f);
 		else if (*s == '\'')
 			fputs("\\(aq", f);
+		else if (*s == '"')
+			fputs("\\(dq", f);
 		else
 			fputc(*s, f);
 	}
@@ -114,17 +116,8 @@ static void line(FILE *f, const char *s)
 
 static void item(FILE *f, const char *s)
 {
-	fputs(".TP\n.B \"", f);
-	/* The macro takes its argument apart at quotes. */
-	for (; *s && *s != '\n'; s++) {
-		if (*s == '-')
-			fputs("\\-", f);
-		else if (*s == '"')
-			fputs("\\(dq", f);
-		else
-			fputc(*s, f);
-	}
-	fputs("\"\n", f);
+	fputs(".TP\n.B ", f);
+	line(f, s);
 }
 
 static void text(FILE *f, const char *s)

@@ -17,6 +17,13 @@ struct chains_cfg {
 	void (*host)(const uint8_t *buf, unsigned len);
 };
 
+/* For a host's side that does nothing: the bytes are a write to the configuration, offset, size and value. */
+static inline void chains_cfg_write(struct drv *d, const uint8_t *buf, unsigned len)
+{
+	if (len >= 4)
+		drv_write(d, d->bar + VIRTIO_BAR_DEVICE + buf[0] % 16, 1U << buf[1] % 4, get_le(buf, 4));
+}
+
 static inline void chains_restart(struct drv *d, const struct chains_cfg *c)
 {
 	drv_must(drv_negotiate(d, drv_offered(d) & (c->features | ~0xffffffULL)), "negotiation");

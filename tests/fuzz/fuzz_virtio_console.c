@@ -10,8 +10,7 @@ static struct drv d;
 
 static void host(const uint8_t *buf, unsigned len)
 {
-	if (len >= 4)
-		drv_write(&d, d.bar + VIRTIO_BAR_DEVICE + buf[0] % 16, 1U << buf[1] % 4, get_le(buf, 4));
+	chains_cfg_write(&d, buf, len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

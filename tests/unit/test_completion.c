@@ -7,20 +7,9 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "tests/unit/printed.h"
 #include "vmm/completion.h"
 #include "vmm/options.h"
-
-static const char *script(void)
-{
-	static char text[65536];
-	FILE *f = fmemopen(text, sizeof(text), "w");
-
-	assert_non_null(f);
-	completion_print(f);
-	assert_int_equal(fclose(f), 0);
-	assert_true(strlen(text) < sizeof(text) - 1);
-	return text;
-}
 
 /* The line of the case for this option's keys, cut out; NULL if there is none. */
 static char *keys_of(const char *text, const char *name)
@@ -35,7 +24,7 @@ static char *keys_of(const char *text, const char *name)
 
 static void test_completion_has_every_option_and_key(void **state)
 {
-	const char *text = script();
+	const char *text = printed(completion_print);
 
 	for (unsigned i = 0; i < options_n_rows; i++) {
 		const struct opt *o = &options_rows[i];
@@ -57,7 +46,7 @@ static void test_completion_has_every_option_and_key(void **state)
 
 static void test_completion_has_letters_aliases_and_kinds(void **state)
 {
-	const char *text = script();
+	const char *text = printed(completion_print);
 
 	assert_non_null(strstr(text, "\t--initrd|--initramfs|-i) echo ':@file' ;;\n"));
 	assert_non_null(strstr(text, "\t--out) echo ':@dir' ;;\n"));
