@@ -130,6 +130,11 @@ SRCS := \
 	devices/viommu/vtd_queue.c \
 	devices/viommu/vtd_fault.c \
 	devices/viommu/vtd_decode.c \
+	devices/viommu/amdvi.c \
+	devices/viommu/amdvi_queue.c \
+	devices/viommu/amdvi_event.c \
+	devices/viommu/amdvi_decode.c \
+	devices/viommu/amdvi_fn.c \
 	devices/testdev.c
 SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c vmm/check_x86_64.c vmm/machine_x86_64.c
 SRCS_arm64 :=

@@ -65,3 +65,64 @@ int dmar_build(u8 haw, const struct dmar_unit *units, unsigned n, u8 **data, u32
 	aml_fini(&a);
 	return err;
 }
+
+/* AMD IOMMU specification 5.2: IVinfo, IVHD type 11h, device entries of 4 bytes. */
+#define IVRS_REVISION 2
+#define IVINFO_EFRSUP BIT(0)
+#define IVINFO_GVA_48 (2U << 5)
+#define IVINFO_VA_48 (48U << 15)
+#define IVHD_11 0x11
+#define IVHD_COHERENT BIT(5)
+#define IVHD_LEN 40
+#define IVHD_HATDIS BIT(0)
+#define IVHD_SELECT 2
+#define IVHD_SELECT_LEN 4
+
+static int check_ivrs(u8 haw, const struct ivrs_unit *units, unsigned n)
+{
+	if (haw < 12 || haw > 64 || n < 1 || n > IVRS_MAX_UNITS)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++) {
+		if (!IS_ALIGNED(units[i].base, KiB(16)) || units[i].n_devs < 1 || units[i].n_devs > IVRS_MAX_DEVS)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void add_ivhd(struct aml *a, const struct ivrs_unit *u)
+{
+	aml_int(a, 1, IVHD_11);
+	aml_int(a, 1, IVHD_COHERENT);
+	aml_int(a, 2, IVHD_LEN + IVHD_SELECT_LEN * u->n_devs);
+	aml_int(a, 2, u->sid);
+	aml_int(a, 2, u->cap);
+	aml_int(a, 8, u->base);
+	aml_int(a, 2, 0); /* segment */
+	aml_int(a, 2, 0); /* MSI number, unit id */
+	aml_int(a, 4, IVHD_HATDIS);
+	aml_int(a, 8, u->efr);
+	aml_int(a, 8, u->efr2);
+	for (unsigned i = 0; i < u->n_devs; i++) {
+		aml_int(a, 1, IVHD_SELECT);
+		aml_int(a, 2, u->devs[i]);
+		aml_int(a, 1, 0); /* no interrupt passes untouched: there is no remapping */
+	}
+}
+
+int ivrs_build(u8 haw, const struct ivrs_unit *units, unsigned n, u8 **data, u32 *len)
+{
+	struct aml a;
+	int err = check_ivrs(haw, units, n);
+
+	if (err)
+		return err;
+	aml_init(&a);
+	aml_table(&a, "IVRS", IVRS_REVISION);
+	aml_int(&a, 4, IVINFO_EFRSUP | IVINFO_GVA_48 | (u64)haw << 8 | IVINFO_VA_48);
+	aml_int(&a, 8, 0);
+	for (unsigned i = 0; i < n; i++)
+		add_ivhd(&a, &units[i]);
+	err = aml_finish(&a, data, len);
+	aml_fini(&a);
+	return err;
+}

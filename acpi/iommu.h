@@ -29,4 +29,23 @@ struct dmar_unit {
  */
 int dmar_build(u8 haw, const struct dmar_unit *units, unsigned n, u8 **data, u32 *len) __must_check;
 
+#define IVRS_MAX_UNITS 8
+#define IVRS_MAX_DEVS 64 /* per unit */
+
+/* A unit is a PCI function itself. A device that no unit lists has no IOMMU. */
+struct ivrs_unit {
+	u16 sid;        /* its requester id */
+	u16 cap;        /* offset of its IOMMU capability in config space */
+	gpa_t base;     /* of its registers; 16 KiB aligned */
+	u64 efr, efr2;  /* what its feature registers read */
+	const u16 *devs; /* requester ids */
+	unsigned n_devs; /* 1 to IVRS_MAX_DEVS */
+};
+
+/*
+ * The IVRS table (AMD IOMMU specification chapter 5) for n units (1 to IVRS_MAX_UNITS), each one IVHD of type 11h whose attributes say HATDis: no
+ * host page tables. haw, the bytes and results as with dmar_build().
+ */
+int ivrs_build(u8 haw, const struct ivrs_unit *units, unsigned n, u8 **data, u32 *len) __must_check;
+
 #endif

@@ -121,6 +121,7 @@ static int create_platform(struct machine *m)
 		.mem = m->mem,
 		.identity = &m->dma,
 		.base = m->o.plat.viommu,
+		.pci = m->o.pci,
 		.haw = PHYS_BITS,
 	};
 	const struct uart_host host = { .out = no_output };

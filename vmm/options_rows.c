@@ -11,7 +11,7 @@ static const char *const choices_level[] = { "error", "warn", "info", "debug", "
 static const char *const choices_reboot[] = { "exit", "reset", NULL };
 static const char *const choices_console[] = { "stdio", "", "pty", "off", NULL };
 static const char *const choices_tristate[] = { "", "off", "on", NULL };
-static const char *const choices_viommu[] = { "off", "auto", "vtd", NULL };
+static const char *const choices_viommu[] = { "off", "auto", "vtd", "amdvi", NULL };
 static const char *const choices_arch[] = { "x86_64", "arm64", NULL };
 
 #define IN_CONFIG(f) .off = offsetof(struct vm_config, f)
@@ -54,7 +54,7 @@ static const struct opt_key keys_vfio[] = {
 	{ "p2p", "on|off", OPT_CHOICE, .size = 4, .off = offsetof(struct vfio_cfg, p2p), .choices = choices_tristate },
 };
 static const struct opt_key keys_viommu[] = {
-	{ "kind", "off|auto|vtd", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(viommu), .choices = choices_viommu },
+	{ "kind", "off|auto|vtd|amdvi", OPT_CHOICE, .bare = true, .size = 4, IN_CONFIG(viommu), .choices = choices_viommu },
 };
 static const struct opt_key keys_vsock[] = {
 	{ "cid", "N", OPT_UINT, IN_CONFIG(vsock_cid), .min = 3, .max = UINT32_MAX - 1 },
@@ -215,7 +215,7 @@ const struct opt options_rows[] = {
 	  .help = "PCI function of the host, bound to vfio-pci (nidus bind BDF); repeatable; behind the IOMMU, if there is one, but for viommu=off; "
 		  "p2p: its memory can be reached by the other ones" },
 	{ "viommu", NULL, 0, GUEST, .json = "viommu", KEYS(keys_viommu),
-	  .help = "IOMMU for devices with viommu=on and assigned ones (off): vtd, first-stage translation only; auto takes what fits" },
+	  .help = "IOMMU for devices with viommu=on and assigned ones (off): Intel's or AMD's, first-stage translation only; auto takes what fits" },
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
 	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
 	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "acpi/iommu.h"
+#include "devices/viommu/amdvi.h"
 #include "devices/viommu/backend_iommufd.h"
 #include "vmm/pci.h"
 #include "vmm/report.h"
@@ -15,7 +16,7 @@ void units_init(struct units *u, const struct vm_config *c, const struct units_e
 	*u = (struct units){ .env = *env, .kind = c->viommu };
 	/* VT-d needs no option in the guest and nothing of the host's CPU. */
 	if (u->kind == VIOMMU_AUTO)
-		u->kind = VIOMMU_VTD;
+		u->kind = env->auto_kind ? env->auto_kind : VIOMMU_VTD;
 }
 
 void units_fini(struct units *u)
@@ -34,7 +35,7 @@ static int create_unit(struct units *u, const char *iommu, const struct vfio_dev
 	struct viommu_cfg cfg = {
 		.kind = u->kind,
 		.name = n->name,
-		.base = u->env.base + (u64)u->n * VIOMMU_MMIO_LEN,
+		.base = u->env.base + (u64)u->n * viommu_mmio_len(u->kind),
 		.mmio = u->env.mmio,
 		.irq = u->env.irq,
 		.ev = u->env.ev,
@@ -53,6 +54,11 @@ static int create_unit(struct units *u, const char *iommu, const struct vfio_dev
 	err = d ? backend_iommufd_create(d, &cfg.backend) : 0;
 	if (!err)
 		err = viommu_create(&cfg, &n->v);
+	if (!err && u->kind == VIOMMU_AMDVI) {
+		err = u->n < IVRS_MAX_UNITS ? amdvi_fn_create(n->v, u->env.pci, PCI_DEVFN(PCI_DEV_AMDVI, u->n)) : -ENOSPC;
+		if (err)
+			viommu_destroy(n->v);
+	}
 	u->n += !err;
 	return err;
 }
@@ -126,22 +132,46 @@ static int scopes_of(const struct unit *n, struct dmar_scope *scopes, struct dma
 	return 0;
 }
 
-int units_table(struct units *u, struct acpi_blob *out)
+static int dmar(struct units *u)
 {
 	struct dmar_scope scopes[UNITS_MAX][DMAR_MAX_SCOPES];
-	struct dmar_unit dmar[UNITS_MAX];
+	struct dmar_unit unit[UNITS_MAX];
 	int err = 0;
+
+	for (unsigned i = 0; i < u->n && !err; i++)
+		err = scopes_of(&u->unit[i], scopes[i], &unit[i]);
+	return err ? err : dmar_build(u->env.haw, unit, u->n, &u->table, &u->table_len);
+}
+
+static int ivrs(struct units *u)
+{
+	u16 devs[IVRS_MAX_UNITS][IVRS_MAX_DEVS];
+	struct ivrs_unit unit[IVRS_MAX_UNITS];
+
+	for (unsigned i = 0; i < u->n; i++) {
+		struct viommu_scope found[IVRS_MAX_DEVS];
+		struct viommu *v = u->unit[i].v;
+
+		unit[i] = (struct ivrs_unit){
+			.sid = PCI_BDF(0, PCI_DEV_AMDVI, i), .cap = AMDVI_FN_CAP, .base = viommu_base(v), .efr = amdvi_efr(v), .efr2 = amdvi_efr2(v),
+			.devs = devs[i], .n_devs = viommu_scopes(v, found, IVRS_MAX_DEVS),
+		};
+		for (unsigned k = 0; k < MIN(unit[i].n_devs, IVRS_MAX_DEVS); k++)
+			devs[i][k] = found[k].sid;
+	}
+	return ivrs_build(u->env.haw, unit, u->n, &u->table, &u->table_len);
+}
+
+int units_table(struct units *u, struct acpi_blob *out)
+{
+	int err;
 
 	*out = (struct acpi_blob){ 0 };
 	if (!u->n)
 		return 0;
-	for (unsigned i = 0; i < u->n && !err; i++)
-		err = scopes_of(&u->unit[i], scopes[i], &dmar[i]);
-	if (err)
-		return err;
 	free(u->table);
 	u->table = NULL;
-	err = dmar_build(u->env.haw, dmar, u->n, &u->table, &u->table_len);
+	err = u->kind == VIOMMU_AMDVI ? ivrs(u) : dmar(u);
 	if (!err)
 		*out = (struct acpi_blob){ .data = u->table, .len = u->table_len };
 	return err;

@@ -22,7 +22,9 @@ struct units_env {
 	struct event *ev;
 	const struct mem *mem;
 	struct dma *identity; /* of devices behind no unit */
-	gpa_t base;           /* register page of the first unit */
+	gpa_t base;           /* registers of the first unit; the others follow */
+	struct pci_host *pci; /* where a unit that is a PCI function is plugged in; NULL only where there is none of that kind */
+	enum viommu_kind auto_kind; /* what auto means; VIOMMU_OFF counts as VIOMMU_VTD */
 	u8 haw;               /* guest physical address width, bits */
 	void (*failed)(void *arg); /* a device could not be blocked: stop the VM. Any thread */
 	void *failed_arg;

@@ -237,6 +237,7 @@ static void init_units(struct vm *vm)
 		.mem = vm->mem,
 		.identity = &vm->identity,
 		.base = vm->plat.viommu,
+		.pci = vm->pci,
 		.haw = (u8)vm->kvm.phys_bits,
 		.failed = unit_failed,
 		.failed_arg = vm,

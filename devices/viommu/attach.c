@@ -14,10 +14,10 @@ static bool cfg_equal(const struct s1_config *a, const struct s1_config *b)
 {
 	const struct s1_table *s = &a->table, *t = &b->table;
 
-	if (a->kind != b->kind || a->tag != b->tag || a->quiet != b->quiet || a->reason != b->reason)
+	if (a->kind != b->kind || a->tag != b->tag || a->quiet != b->quiet || a->reason != b->reason || a->deny != b->deny)
 		return false;
 	return s->root == t->root && s->levels == t->levels && s->supervisor == t->supervisor && s->write_protect == t->write_protect &&
-	       s->extended_access == t->extended_access && memcmp(s->raw, t->raw, sizeof(s->raw)) == 0;
+	       s->extended_access == t->extended_access && s->zero_extended == t->zero_extended && memcmp(s->raw, t->raw, sizeof(s->raw)) == 0;
 }
 
 struct viommu_att *viommu_att_find(struct viommu_dev *d, u32 pasid)

@@ -2,7 +2,7 @@
 /*
  * The seam between an IOMMU model and what carries its translations out.
  *
- * A model (vtd.c, later amdvi.c and smmuv3.c) reads the guest's structures and says what they mean in three words: a configuration
+ * A model (vtd.c, amdvi.c, later smmuv3.c) reads the guest's structures and says what they mean in three words: a configuration
  * (struct s1_config: what a device's requests undergo), an invalidation (struct s1_inv) and a fault (struct s1_fault). A backend
  * carries them out: in the host's IOMMU, nested on the VMM's stage 2 (backend_iommufd.c), or by walking the tables in the VMM for
  * its own devices (backend_soft.c). A unit has one backend. Tests use a third one that records.
@@ -40,6 +40,7 @@ struct s1_table {
 	gpa_t root;            /* 4 KiB aligned, below the guest's address width */
 	u8 levels;             /* 4 or 5 */
 	bool supervisor, write_protect, extended_access; /* SRE, WPE, EAFE; false unless offered */
+	bool zero_extended;    /* AMD: bits above the table's range must be 0; else they repeat its top bit */
 	u64 raw[4];
 };
 
@@ -49,6 +50,7 @@ struct s1_config {
 	u16 reason; /* S1_BLOCK: the model's own code for why; 0: none */
 	bool malformed; /* S1_BLOCK: the guest wrote an entry that cannot be accepted, as opposed to none */
 	bool quiet; /* the guest asked for no records of faults here */
+	u8 deny;   /* AMD, software only: DMA_READ, DMA_WRITE that the entry itself forbids */
 	struct s1_table table; /* S1_TABLE only, else zero */
 };
 
@@ -81,7 +83,9 @@ enum s1_fault_kind {
 	S1_FAULT_NOT_CANONICAL,
 	S1_FAULT_PRIVILEGE,
 	S1_FAULT_NO_WRITE,
+	S1_FAULT_DENIED,        /* s1_config.deny */
 	S1_FAULT_MSI_RANGE,     /* would reach the interrupt range */
+	S1_FAULT_MSI_REQUEST,   /* its own address is in the interrupt range, and it has no PASID: it is not DMA */
 	S1_FAULT_AD,            /* accessed/dirty flags cannot be set */
 	S1_FAULT_KINDS
 };
@@ -93,6 +97,7 @@ struct s1_fault {
 	iova_t iova;
 	bool write;
 	u16 reason;         /* S1_FAULT_CONFIG */
+	gpa_t at;           /* S1_FAULT_ROOT, S1_FAULT_TABLE: the entry that cannot be read */
 	bool quiet;
 };
 
@@ -135,7 +140,7 @@ struct s1_backend_ops {
 	 * *calls is raised by the host calls that it took.
 	 */
 	int (*inv)(void *be, const struct s1_inv *invs, unsigned n, unsigned *done, unsigned *calls);
-	/* Software only: one page of (dev, pasid) under cfg, which is S1_TABLE. */
+	/* Software only: one page of (dev, pasid) under cfg, which is S1_TABLE. On S1_FAULT_ROOT and _TABLE out->gpa is the unreadable entry. */
 	enum s1_fault_kind (*translate)(void *be, struct s1_dev *dev, u32 pasid, const struct s1_config *cfg, iova_t iova, bool write,
 					struct s1_xlat *out);
 	/* Faults found by the host: readable when there are some, -1: none ever come. read_event: 1 and *f, 0 none left. May be NULL. */

@@ -78,13 +78,16 @@ static bool reaches_msi(const struct viommu *v, u64 addr, u64 len)
 	return range_overlaps(addr, len, v->model->msi_base, v->model->msi_len);
 }
 
-/* lock held. Translates the first page of [iova, iova + *len): *gpa, how many bytes follow it, and the page's size. */
+/*
+ * lock held. Translates the first page of [iova, iova + *len): *gpa, how many bytes follow it, and the page's size. On S1_FAULT_ROOT and
+ * _TABLE *gpa is the unreadable entry.
+ */
 static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config *cfg, const struct dma_span *s, iova_t iova,
 				    gpa_t *gpa, u64 *len, u8 *shift)
 {
 	const struct s1_backend *b = &d->v->cfg.backend;
 	enum s1_fault_kind why;
-	struct s1_xlat x;
+	struct s1_xlat x = { 0 };
 	u64 in_page;
 
 	if (cfg->kind == S1_BYPASS) {
@@ -92,8 +95,10 @@ static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config
 		return reaches_msi(d->v, iova, *len) ? S1_FAULT_MSI_RANGE : S1_FAULT_NONE;
 	}
 	why = b->ops->translate(b->be, d->s1, s->pasid, cfg, iova, s->perm & DMA_WRITE, &x);
-	if (why)
+	if (why) {
+		*gpa = x.gpa;
 		return why;
+	}
 	in_page = iova & (BIT(x.shift) - 1);
 	*gpa = x.gpa + in_page;
 	*len = MIN(*len, BIT(x.shift) - in_page);
@@ -139,14 +144,20 @@ static int map_span(struct viommu_dev *d, struct dma_span *s, struct iovec *iov,
 		f->reason = cfg.reason;
 		return -EFAULT;
 	}
+	if (cfg.deny & s->perm) {
+		f->kind = S1_FAULT_DENIED;
+		return -EFAULT;
+	}
 	while (left && n >= 0) {
 		u64 len = left;
-		gpa_t gpa;
+		gpa_t gpa = 0;
 
 		f->iova = s->iova + (s->len - left);
 		f->kind = translate(d, &cfg, s, f->iova, &gpa, &len, &shift);
-		if (f->kind)
+		if (f->kind) {
+			f->at = gpa;
 			return -EFAULT;
+		}
 		n = append(d->dma.mem, gpa, len, iov, (unsigned)n, max);
 		left -= len;
 	}
@@ -161,11 +172,13 @@ static int dev_get(struct dma *dma, struct dma_span *s, struct iovec *iov, unsig
 	struct s1_fault f = { .kind = S1_FAULT_NONE };
 	int n = -EFAULT;
 
-	/* A request without PASID in this range is an interrupt, not DMA. */
-	if (!v->caps.software || (s->pasid == DMA_NO_PASID && reaches_msi(v, s->iova, s->len)))
+	if (!v->caps.software)
 		return -EFAULT;
 	pthread_mutex_lock(&v->lock);
-	n = map_span(d, s, iov, max, &f);
+	if (s->pasid == DMA_NO_PASID && reaches_msi(v, s->iova, s->len))
+		f = (struct s1_fault){ S1_FAULT_MSI_REQUEST, .sid = pci_fn_sid(d->fn), .pasid = s->pasid, .iova = s->iova, .write = s->perm & DMA_WRITE };
+	else
+		n = map_span(d, s, iov, max, &f);
 	if (n > 0) {
 		s->prev = NULL;
 		s->next = v->spans;

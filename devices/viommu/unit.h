@@ -41,6 +41,7 @@ struct viommu_dev {
 
 struct viommu_model {
 	size_t size; /* of the model's struct, whose first member is struct viommu */
+	u32 mmio_len; /* of its registers, bytes */
 	const struct reg_desc *regs;
 	unsigned n_regs;
 	u16 attach_failed;   /* reason recorded when the host refuses a configuration */
@@ -73,6 +74,7 @@ struct viommu {
 	struct queue queue;
 	struct queue_ops queue_ops;
 	struct event_src host_faults;
+	u16 sid; /* of its own interrupts: the host bridge's, or its PCI function's */
 	struct viommu_dev *devs; /* fixed once the guest runs */
 	/* lock: */
 	struct dma_span *spans;  /* live ones */
@@ -88,7 +90,7 @@ struct viommu {
 	unsigned n_batch;
 };
 
-extern const struct viommu_model vtd_model;
+extern const struct viommu_model vtd_model, amdvi_model;
 
 /* For models. */
 
@@ -109,6 +111,12 @@ void viommu_forget(struct viommu *v);
  * or all, and puts in force what changed. A device that cannot be given what it is to have is blocked.
  */
 void viommu_sync(struct viommu *v, u16 sid, u16 mask, u32 pasid);
+
+/*
+ * An entry of n quadwords, at most 8. qw[0] is read before and after the rest: what is returned was there as a whole. -EFAULT: not RAM. -EAGAIN: it
+ * keeps changing, and qw is all zero.
+ */
+int viommu_fetch(const struct mem *mem, gpa_t gpa, u64 *qw, unsigned n) __must_check;
 
 /* lock held. An MSI to be raised after unlock. */
 void viommu_msi(struct viommu *v, u64 addr, u32 data);

@@ -11,6 +11,7 @@
 #include "devices/viommu/unit.h"
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+#include "vmm/mem.h"
 #include "vmm/pci.h"
 
 /* --- interrupts and faults --- */
@@ -42,8 +43,7 @@ void viommu_raise_irqs(struct viommu *v)
 		addr = v->irqs[v->n_irqs].addr;
 		data = v->irqs[v->n_irqs].data;
 		pthread_mutex_unlock(&v->lock);
-		/* The unit's own messages are not a PCI function's: they carry the host bridge's id. */
-		irq_msi(v->cfg.irq, 0, addr, data);
+		irq_msi(v->cfg.irq, v->sid, addr, data);
 	}
 }
 
@@ -70,6 +70,27 @@ void viommu_tell(struct viommu_dev *d, const struct s1_fault *f)
 	log_guest_line(&v->fault_log[f->kind], "%s: %s by %02x:%02x.%x (%s), %s, address 0x%llx refused: reason 0x%02x, %s", v->cfg.name,
 		       f->write ? "write" : "read", f->sid >> 8, (f->sid >> 3) & 31, f->sid & 7, d->fn->name ? d->fn->name : "?", pasid,
 		       (unsigned long long)f->iova, reason, words);
+}
+
+/* --- guest structures --- */
+
+/* Of an entry that keeps changing while it is read. */
+#define MAX_REREADS 4
+
+int viommu_fetch(const struct mem *mem, gpa_t gpa, u64 *qw, unsigned n)
+{
+	for (unsigned i = 0; i < MAX_REREADS; i++) {
+		u64 first, again;
+
+		if (mem_load(mem, gpa, 8, &first) < 0 || mem_read(mem, gpa, qw, 8 * n) < 0 || mem_load(mem, gpa, 8, &again) < 0)
+			return -EFAULT;
+		for (unsigned k = 0; k < n; k++)
+			qw[k] = le64toh(qw[k]);
+		if (first == again && qw[0] == first)
+			return 0;
+	}
+	memset(qw, 0, 8 * n);
+	return -EAGAIN;
 }
 
 static void queue_flush(void *ctx)
@@ -164,13 +185,20 @@ static void on_host_fault(void *arg, u32 events)
 
 static const struct viommu_model *model_of(enum viommu_kind kind)
 {
-	return kind == VIOMMU_VTD ? &vtd_model : NULL;
+	return kind == VIOMMU_VTD ? &vtd_model : kind == VIOMMU_AMDVI ? &amdvi_model : NULL;
+}
+
+u32 viommu_mmio_len(enum viommu_kind kind)
+{
+	const struct viommu_model *model = model_of(kind);
+
+	return model ? model->mmio_len : 0;
 }
 
 static int unit_init(struct viommu *v)
 {
 	const struct s1_backend *b = &v->cfg.backend;
-	struct region r = { .base = v->cfg.base, .len = VIOMMU_MMIO_LEN, .ops = &mmio_ops, .dev = v, .name = "viommu" };
+	struct region r = { .base = v->cfg.base, .len = v->model->mmio_len, .ops = &mmio_ops, .dev = v, .name = "viommu" };
 	struct queue_ops *qo = &v->queue_ops;
 	int err, fd = b->ops->event_fd ? b->ops->event_fd(b->be) : -1;
 
@@ -322,7 +350,7 @@ unsigned viommu_scopes(const struct viommu *v, struct viommu_scope *out, unsigne
 		const struct pci_fn *at = d->fn->parent ? d->fn->parent : d->fn;
 
 		if (n < max)
-			out[n] = (struct viommu_scope){ .bridge = d->fn->parent, .devfn = at->devfn };
+			out[n] = (struct viommu_scope){ .bridge = d->fn->parent, .devfn = at->devfn, .sid = pci_fn_sid(d->fn) };
 	}
 	return n;
 }

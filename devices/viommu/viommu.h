@@ -19,10 +19,11 @@ struct event;
 struct irq;
 struct viommu;
 
-#define VIOMMU_MMIO_LEN 0x1000
+/* Bytes of registers of a unit, which must be aligned to that; 0: no such unit. */
+u32 viommu_mmio_len(enum viommu_kind kind);
 
 struct viommu_cfg {
-	enum viommu_kind kind;   /* VIOMMU_VTD */
+	enum viommu_kind kind;   /* VIOMMU_VTD, VIOMMU_AMDVI */
 	const char *name;        /* for messages and the report; lives as long as the unit */
 	gpa_t base;              /* of its register page */
 	struct bus *mmio;
@@ -58,12 +59,13 @@ void viommu_reset(struct viommu *v);
 void viommu_resync(struct viommu *v, struct pci_fn *fn);
 
 /*
- * What the DMAR table is to list: the function itself on bus 0, else the root port above it. Returns how many there are, fills at most
- * max.
+ * What the ACPI table is to list: DMAR the function itself on bus 0, else the root port above it; IVRS the requester id, valid after
+ * pci_assign(). Returns how many there are, fills at most max.
  */
 struct viommu_scope {
 	bool bridge;
 	u8 bus, devfn;
+	u16 sid;
 };
 unsigned viommu_scopes(const struct viommu *v, struct viommu_scope *out, unsigned max);
 gpa_t viommu_base(const struct viommu *v);

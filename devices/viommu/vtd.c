@@ -8,8 +8,6 @@
 #include "devices/viommu/vtd.h"
 #include "vmm/mem.h"
 
-/* A PASID entry that keeps changing while it is read counts as absent after this many attempts. */
-#define MAX_REREADS 4
 #define MAX_PASID 0xfffffU
 
 #define FRCD_ROWS(n)                                                      \
@@ -158,23 +156,6 @@ static void vtd_command(struct viommu *v, u64 cmd)
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* qw[0] is read before and after the rest: what is returned was there as a whole, or the entry counts as absent. */
-static int fetch_entry(const struct mem *mem, gpa_t gpa, u64 *qw, unsigned n)
-{
-	for (unsigned i = 0; i < MAX_REREADS; i++) {
-		u64 first, again;
-
-		if (mem_load(mem, gpa, 8, &first) < 0 || mem_read(mem, gpa, qw, 8 * n) < 0 || mem_load(mem, gpa, 8, &again) < 0)
-			return -EFAULT;
-		for (unsigned k = 0; k < n; k++)
-			qw[k] = le64toh(qw[k]);
-		if (first == again && qw[0] == first)
-			return 0;
-	}
-	memset(qw, 0, 8 * n);
-	return 0;
-}
-
 /* From the latched root to the PASID entry. 0 or the reason; *fpd as vtd_decode.h says. */
 static u8 lookup(struct vtd *t, u16 sid, u32 pasid, struct s1_config *cfg, bool *fpd)
 {
@@ -190,7 +171,8 @@ static u8 lookup(struct vtd *t, u16 sid, u32 pasid, struct s1_config *cfg, bool 
 	why = vtd_decode_root(&t->caps, qw[0], &table);
 	if (why)
 		return why;
-	if (fetch_entry(mem, table + 32 * (devfn & 0x7f), qw, 4) < 0)
+	/* One that keeps changing reads as absent. */
+	if (viommu_fetch(mem, table + 32 * (devfn & 0x7f), qw, 4) == -EFAULT)
 		return FR_CTX_ACCESS;
 	why = vtd_decode_ctx(&t->caps, qw, &ctx, fpd);
 	if (why)
@@ -204,7 +186,7 @@ static u8 lookup(struct vtd *t, u16 sid, u32 pasid, struct s1_config *cfg, bool 
 	why = vtd_decode_dir(&t->caps, qw[0], &table, fpd);
 	if (why)
 		return why;
-	if (fetch_entry(mem, table + 64 * (index & 63), qw, 8) < 0)
+	if (viommu_fetch(mem, table + 64 * (index & 63), qw, 8) == -EFAULT)
 		return FR_PE_ACCESS;
 	return vtd_decode_pe(&t->caps, qw, cfg, fpd);
 }
@@ -242,6 +224,7 @@ static void vtd_decode(struct viommu *v, u16 sid, u32 pasid, struct s1_config *o
 
 const struct viommu_model vtd_model = {
 	.size = sizeof(struct vtd),
+	.mmio_len = VTD_PAGE_LEN,
 	.regs = regs,
 	.n_regs = ARRAY_SIZE(regs),
 	.attach_failed = FR_PE_INVALID,

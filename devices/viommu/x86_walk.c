@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 1. The address must be canonical. 2. From the top, read one entry per level: present, no reserved bit; collect the rights. 3. Judge the
+ * 1. The address must be in the table's range. 2. From the top, read one entry per level: present, no reserved bit; collect the rights. 3. Judge the
  * rights at the leaf. 4. Set A and D from the top down; if an entry is no longer what step 2 saw, start over.
  */
 #include <errno.h>
@@ -30,11 +30,13 @@ struct pass {
 	u64 rights;
 };
 
-static bool canonical(iova_t iova, u8 levels)
+static bool in_range(iova_t iova, const struct s1_table *t)
 {
-	unsigned top = 12 + 9 * levels - 1;
+	unsigned top = 12U + 9U * t->levels - 1;
 	u64 sign = GENMASK(63, top);
 
+	if (t->zero_extended)
+		return !(iova >> (top + 1));
 	return (iova & sign) == 0 || (iova & sign) == sign;
 }
 
@@ -64,6 +66,7 @@ static enum s1_fault_kind descend(const struct x86_walk *w, iova_t iova, struct 
 		u64 pte;
 		gpa_t at = table + 8 * ((iova >> shift) & 511);
 
+		p->at[p->n] = at;
 		if (mem_load(w->mem, at, 8, &pte) < 0)
 			return level == w->table->levels ? S1_FAULT_ROOT : S1_FAULT_TABLE;
 		if (!(pte & PTE_P))
@@ -71,7 +74,6 @@ static enum s1_fault_kind descend(const struct x86_walk *w, iova_t iova, struct 
 		if (reserved_set(w, pte, level))
 			return S1_FAULT_RESERVED;
 		p->rights &= pte;
-		p->at[p->n] = at;
 		p->pte[p->n++] = pte;
 		p->shift = shift;
 		if (level > 1 && (pte & PTE_PS))
@@ -118,7 +120,7 @@ static enum s1_fault_kind judge(const struct x86_walk *w, iova_t iova, bool writ
 
 enum s1_fault_kind x86_walk(const struct x86_walk *w, iova_t iova, bool write, struct s1_xlat *out)
 {
-	if (!canonical(iova, w->table->levels))
+	if (!in_range(iova, w->table))
 		return S1_FAULT_NOT_CANONICAL;
 	for (unsigned i = 0; i < MAX_RESTARTS; i++) {
 		struct s1_xlat x = { 0 };
@@ -128,6 +130,8 @@ enum s1_fault_kind x86_walk(const struct x86_walk *w, iova_t iova, bool write, s
 
 		if (!why)
 			why = judge(w, iova, write, &p, &x);
+		if (why == S1_FAULT_ROOT || why == S1_FAULT_TABLE)
+			out->gpa = p.at[p.n];
 		if (why)
 			return why;
 		err = set_flags(w, &p, write);

@@ -21,7 +21,8 @@ struct x86_walk {
 
 /*
  * Translates one page for a user request and sets A in every entry used, and D in the leaf on a write, by compare-and-swap on the entry
- * examined; nothing is set when the request faults. S1_FAULT_NONE and *out, or why not. Any thread, no lock.
+ * examined; nothing is set when the request faults. S1_FAULT_NONE and *out, or why not; then out->gpa is the entry that could not be read, where it is that.
+ * Any thread, no lock.
  */
 enum s1_fault_kind x86_walk(const struct x86_walk *w, iova_t iova, bool write, struct s1_xlat *out);
 

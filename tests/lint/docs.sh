@@ -62,7 +62,7 @@ nidus run -d disk.img,ro,#disk.img,ro,bps= disk.img,ro,id= disk.img,ro,iops= dis
 nidus run -d disk.img,q#disk.img,queues=
 nidus run -d disk.img,viommu=#off on
 nidus run -n tap=l#lo
-nidus run --viommu a#auto
+nidus run --viommu au#auto
 nidus run --console hvc:s#stdio
 nidus run --console file=dist#dist.img
 nidus show pci --out s#sub/

@@ -12,8 +12,16 @@ while read -r unit n name; do
 		fail=$((fail + 1))
 	fi
 done <"${TMPDIR:-/tmp}/malformed.$$"
-gaps=$(awk '{ if ($2 > last[$1] + 1) print $1, last[$1] + 1; if ($2 > last[$1]) last[$1] = $2 } END { if (last["vtd"] != 42) print "vtd ends at", last["vtd"] }' \
-	"${TMPDIR:-/tmp}/malformed.$$")
+# unit, its last number, and those that no unit test can be for: AMD-Vi's 30 compares flush methods on real hardware
+gaps=$(while read -r unit last but; do
+	for n in $(seq "$last"); do
+		[ "$n" = "$but" ] || grep -q "^$unit $n " "${TMPDIR:-/tmp}/malformed.$$" || echo "$unit $n"
+	done
+done <<END
+vtd 42
+amdvi 35 30
+END
+)
 rm -f "${TMPDIR:-/tmp}/malformed.$$"
 [ -z "$gaps" ] || { echo "tests/malformed.txt: missing: $gaps"; fail=$((fail + 1)); }
 echo "malformed: $pass passed, $fail failed, 0 skipped"

@@ -30,6 +30,7 @@ static struct machine *make(enum viommu_kind kind)
 	assert_int_equal(event_create(&m.ev), 0);
 	assert_int_equal(mem_create(&ram, 1, false, &m.mem), 0);
 	dma_identity_init(&m.identity, m.mem);
+	env.pci = m.rig.host;
 	env.mmio = &m.rig.bus;
 	env.irq = m.rig.irq;
 	env.ev = m.ev;
@@ -102,12 +103,62 @@ static void test_units_table_lists_exactly_what_is_behind(void **state)
 	}
 }
 
+static void test_units_amdvi_is_a_function_and_lists_exactly_what_is_behind(void **state)
+{
+	struct machine *m = make(VIOMMU_AMDVI);
+	struct pci_fn in = { .name = "in", .devfn = PCI_DEVFN(3, 0), .host = m->rig.host }, out = { .name = "out", .devfn = PCI_DEVFN(4, 0) };
+	struct acpi_blob blob;
+	struct dma *a, *b;
+	struct pci_fn *fn;
+	u64 efr;
+
+	assert_int_equal(units_dma_for(&m->ctx, &in, true, &a), 0);
+	assert_int_equal(units_dma_for(&m->ctx, &out, false, &b), 0);
+	fn = pci_fn_by_sid(m->rig.host, PCI_BDF(0, PCI_DEV_AMDVI, 0));
+	assert_non_null(fn);
+	bus_read(&m->rig.bus, BASE + 0x30, 8, &efr);
+	assert_int_equal(units_table(&m->units, &blob), 0);
+	/* header 48, IVHD 40, one device entry of 4 */
+	assert_int_equal(blob.len, 92);
+	assert_memory_equal(blob.data, "IVRS", 4);
+	assert_int_equal(get_le(blob.data + 52, 2), PCI_BDF(0, PCI_DEV_AMDVI, 0));
+	assert_int_equal(get_le(blob.data + 54, 2), 0x40);
+	assert_int_equal(get_le(blob.data + 56, 8), BASE);
+	/* HATDis, and the features as the registers say */
+	assert_int_equal(get_le(blob.data + 68, 4), 1);
+	assert_int_equal(get_le(blob.data + 72, 8), efr);
+	assert_int_equal(get_le(blob.data + 89, 2), PCI_BDF(0, 3, 0));
+	units_reset(&m->units);
+	pci_host_destroy(m->rig.host);
+	m->rig.host = NULL;
+	end(m);
+}
+
+static void test_units_auto_is_what_the_assigned_devices_need(void **state)
+{
+	struct vm_config c = { .viommu = VIOMMU_AUTO };
+	struct units_env env = { .auto_kind = VIOMMU_AMDVI };
+	struct units u;
+
+	units_init(&u, &c, &env);
+	assert_int_equal(u.kind, VIOMMU_AMDVI);
+	env.auto_kind = VIOMMU_OFF;
+	units_init(&u, &c, &env);
+	assert_int_equal(u.kind, VIOMMU_VTD);
+	c.viommu = VIOMMU_VTD;
+	env.auto_kind = VIOMMU_AMDVI;
+	units_init(&u, &c, &env);
+	assert_int_equal(u.kind, VIOMMU_VTD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_units_device_outside_gets_identity_and_no_table),
 		cmocka_unit_test(test_units_device_behind_no_unit_is_refused),
 		cmocka_unit_test(test_units_table_lists_exactly_what_is_behind),
+		cmocka_unit_test(test_units_amdvi_is_a_function_and_lists_exactly_what_is_behind),
+		cmocka_unit_test(test_units_auto_is_what_the_assigned_devices_need),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,12 +36,12 @@ static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **stat
 	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
 	/* The host's page walks are not coherent (SMPWC), so the second unit's are not. */
 	for (unsigned i = 0; i < 2; i++)
-		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 0x10, 8, &ecap[i]);
+		bus_read(&r.pci.bus, BASE + i * viommu_mmio_len(VIOMMU_VTD) + 0x10, 8, &ecap[i]);
 	assert_int_not_equal(ecap[0], ecap[1]);
 	assert_int_equal(units_table(&u, &blob), 0);
 	/* header 48, twice a DRHD of 16 with one scope of 8 */
 	assert_int_equal(blob.len, 48 + 2 * 24);
-	assert_int_equal(get_le(blob.data + 48 + 24 + 8, 8), BASE + VIOMMU_MMIO_LEN);
+	assert_int_equal(get_le(blob.data + 48 + 24 + 8, 8), BASE + viommu_mmio_len(VIOMMU_VTD));
 	/* A reset by the guest makes the unit look again, on the event thread. */
 	vfio_rig_write(&r, FAKE_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	units_reset(&u);
@@ -82,8 +82,8 @@ static void test_units_two_host_iommus_get_a_unit_and_a_parent_each(void **state
 	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
 	assert_int_equal(fake.attached_2, vfio_parent(r.v->dev[1]));
 	for (unsigned i = 0; i < 2; i++) {
-		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 8, 8, &cap[i]);
-		bus_read(&r.pci.bus, BASE + i * VIOMMU_MMIO_LEN + 0x10, 8, &ecap[i]);
+		bus_read(&r.pci.bus, BASE + i * viommu_mmio_len(VIOMMU_VTD) + 8, 8, &cap[i]);
+		bus_read(&r.pci.bus, BASE + i * viommu_mmio_len(VIOMMU_VTD) + 0x10, 8, &ecap[i]);
 	}
 	assert_int_equal(FIELD_GET(GENMASK(21, 16), cap[0]), 47);
 	assert_int_equal(FIELD_GET(GENMASK(21, 16), cap[1]), 38);

@@ -393,6 +393,11 @@ static void test_reason_every_fault_kind_has_one_with_a_name(void **state)
 	for (unsigned k = S1_FAULT_CONFIG + 1; k < S1_FAULT_KINDS; k++) {
 		u8 r = vtd_reason_of((enum s1_fault_kind)k);
 
+		/* AMD's alone; and a request to the interrupt range is no DMA to be judged here. */
+		if (k == S1_FAULT_DENIED || k == S1_FAULT_MSI_REQUEST) {
+			assert_int_equal(r, 0);
+			continue;
+		}
 		assert_true(r >= 0x70);
 		assert_string_not_equal(vtd_reason_name(r), vtd_reason_name(0xff));
 		assert_false(vtd_reason_unqualified(r));

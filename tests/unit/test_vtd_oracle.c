@@ -1,92 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A random stream of table changes, invalidations and DMA against a walk without any cache. For every (device, PASID, page) the oracle knows what the tables say now and
- * what they said since the last completed invalidation that covered it. A request must get one of these answers, and a refusal only if the tables
- * refuse now. NIDUS_STEPS sets the number of steps.
- */
+/* The oracle of viommu_oracle.h on the VT-d unit. */
+#include "tests/unit/viommu_oracle.h"
 #include "tests/unit/vtd_rig.h"
-
-#define TABLES 4
-#define PAGES 16 /* 0-7: 4 KiB pages; 8-15: the same, or parts of one 2 MiB page */
-#define SPACES (RIG_FNS * 3)
-#define MAX_OLD 6
-
-/* One (device, PASID): the table and domain that its PASID entry names. */
-struct space {
-	unsigned dev, table;
-	u32 pasid; /* 0: requests without */
-	u16 did;
-	unsigned n_old[PAGES];
-	u64 old[PAGES][MAX_OLD];
-};
-
-static struct rig rig;
-static struct space spaces[SPACES];
-static u64 seed = 20240607;
-
-static iova_t page_iova(unsigned page)
-{
-	return page < 8 ? 0x1000ULL * page : 0x200000 + 0x1000ULL * page;
-}
-
-static gpa_t pde_at(unsigned table)
-{
-	return PT(table) + 0x2000 + 8;
-}
-
-/* Page tables of the upper eight pages lie beside the others. */
-static gpa_t pte_at(unsigned table, unsigned page)
-{
-	return PT(table) + (page < 8 ? 0x3000 : 0x4000) + 8 * (page_iova(page) >> 12 & 511);
-}
-
-/* The leaf as the tables say now, as if each page were one of 4 KiB. */
-static u64 leaf(unsigned table, unsigned page)
-{
-	u64 pde = peek(&rig, pde_at(table));
-
-	if (page >= 8 && (pde & 0x80))
-		return (pde & ~0x80ULL) + (page_iova(page) & 0x1fffff);
-	return peek(&rig, pte_at(table, page));
-}
-
-static gpa_t answer(u64 pte, bool write)
-{
-	return (pte & 5) != 5 || (write && !(pte & 2)) ? ~0ULL : pte & 0xfffffffff000;
-}
-
-static void remember(unsigned table, unsigned page)
-{
-	for (unsigned i = 0; i < SPACES; i++) {
-		struct space *s = &spaces[i];
-
-		if (s->table == table && s->n_old[page] < MAX_OLD)
-			s->old[page][s->n_old[page]++] = leaf(table, page);
-	}
-}
-
-static bool full(unsigned table)
-{
-	for (unsigned i = 0; i < SPACES; i++) {
-		for (unsigned p = 0; p < PAGES && spaces[i].table == table; p++) {
-			if (spaces[i].n_old[p] == MAX_OLD)
-				return true;
-		}
-	}
-	return false;
-}
-
-static void forget(int did, int pasid, iova_t from, iova_t to)
-{
-	for (unsigned i = 0; i < SPACES; i++) {
-		struct space *s = &spaces[i];
-
-		for (unsigned p = 0; p < PAGES; p++) {
-			if ((did < 0 || s->did == did) && (pasid < 0 || s->pasid == (u32)pasid) && page_iova(p) >= from && page_iova(p) <= to)
-				s->n_old[p] = 0;
-		}
-	}
-}
 
 static void invalidate(u64 q0, u64 q1)
 {
@@ -94,113 +9,44 @@ static void invalidate(u64 q0, u64 q1)
 	assert_true(guest_waited(&rig));
 }
 
-static void random_invalidation(void)
+static void all(void)
 {
-	u32 did = 1 + rnd(&seed) % 4, pasid = rnd(&seed) % 3;
-	unsigned am = rnd(&seed) % 11;
-	iova_t at = page_iova(rnd(&seed) % PAGES), base = ALIGN_DOWN(at, 4096ULL << am);
-
-	switch (rnd(&seed) % 8) {
-	case 0:
-		invalidate(QI_IOTLB | 1 << 4, 0);
-		forget(-1, -1, 0, ~0ULL);
-		return;
-	case 1:
-		invalidate(QI_IOTLB | 2 << 4 | did << 16, 0);
-		forget((int)did, -1, 0, ~0ULL);
-		return;
-	case 2:
-		invalidate(INV_PIOTLB(did, pasid), 0);
-		forget((int)did, (int)pasid, 0, ~0ULL);
-		return;
-	case 3: /* changes nothing that is in use */
-		invalidate(rnd(&seed) & 1 ? INV_PC_ALL : QI_CC | 1 << 4, 0);
-		return;
-	default:
-		invalidate(INV_PAGE(did, pasid), at | am);
-		forget((int)did, (int)pasid, base, base + ((4096ULL << am) - 1));
-	}
+	invalidate(QI_IOTLB | 1 << 4, 0);
 }
 
-static u64 random_pte(void)
+static void tag(u32 did)
 {
-	static const u64 bits[] = { 7, 7, 7, 5, 5, 0, 3 };
-
-	return (0x100000 + 0x1000 * (rnd(&seed) % 256)) | bits[rnd(&seed) % ARRAY_SIZE(bits)];
+	invalidate(QI_IOTLB | 2 << 4 | did << 16, 0);
 }
 
-static void random_change(void)
+static void of_pasid(u32 did, u32 pasid)
 {
-	unsigned table = rnd(&seed) % TABLES, page = rnd(&seed) % PAGES;
-
-	if (full(table)) {
-		invalidate(QI_IOTLB | 1 << 4, 0);
-		forget(-1, -1, 0, ~0ULL);
-	}
-	if (rnd(&seed) % 8) {
-		remember(table, page);
-		poke(&rig, pte_at(table, page), random_pte());
-		return;
-	}
-	for (unsigned p = 8; p < PAGES; p++)
-		remember(table, p);
-	if (peek(&rig, pde_at(table)) & 0x80)
-		poke(&rig, pde_at(table), (PT(table) + 0x4000) | PTE_RWU);
-	else
-		poke(&rig, pde_at(table), (MiB(2) * (1 + rnd(&seed) % 6)) | 0x80 | (rnd(&seed) & 1 ? 7 : 5));
+	invalidate(INV_PIOTLB(did, pasid), 0);
 }
 
-static void set_entry(struct space *s)
+static void range(u32 did, u32 pasid, iova_t base, unsigned am)
 {
-	s->table = rnd(&seed) % TABLES;
-	s->did = (u16)(1 + rnd(&seed) % 4);
-	memset(s->n_old, 0, sizeof(s->n_old));
+	invalidate(INV_PAGE(did, pasid), base | am);
+}
+
+static void nothing(bool other)
+{
+	invalidate(other ? INV_PC_ALL : QI_CC | 1 << 4, 0);
+}
+
+static void set(struct space *s)
+{
 	guest_pe(&rig, s->dev, s->pasid, 0, 0, 0);
 	invalidate(INV_PC(s->pasid), 0);
 	guest_first(&rig, s->dev, s->pasid, s->did, PT(s->table));
 	invalidate(INV_PC(s->pasid), 0);
 }
 
-static void dma_agrees(const struct space *s, unsigned page, bool write)
-{
-	u32 pasid = s->pasid ? s->pasid : DMA_NO_PASID;
-	const struct mem_slot *slot;
-	struct dma_span span;
-	struct iovec iov;
-	gpa_t now = answer(leaf(s->table, page), write), got = ~0ULL;
-	bool known;
-
-	mem_slots(rig.mem, &slot);
-	if (dma_get_pasid(rig.dma[s->dev], pasid, page_iova(page), 8, write ? DMA_WRITE : DMA_READ, &span, &iov, 1) > 0) {
-		got = (gpa_t)((char *)iov.iov_base - (char *)slot->hva);
-		dma_put(&span);
-	}
-	known = got == now;
-	for (unsigned i = 0; i < s->n_old[page] && got != ~0ULL; i++)
-		known |= got == answer(s->old[page][i], write);
-	if (!known)
-		fail_msg("device %u PASID %u page %u: 0x%llx, the tables say 0x%llx", s->dev, s->pasid, page, (unsigned long long)got,
-			 (unsigned long long)now);
-}
+static const struct oracle oracle = { all, tag, of_pasid, range, nothing, set };
 
 static void test_random_stream_agrees_with_a_walk_without_cache(void **state)
 {
-	const char *env = getenv("NIDUS_STEPS");
-	u64 steps = env ? strtoull(env, NULL, 0) : 20000;
-
-	for (u64 i = 0; i < steps; i++) {
-		struct space *s = &spaces[rnd(&seed) % SPACES];
-		u64 what = rnd(&seed) % 100;
-
-		if (what < 1)
-			set_entry(s);
-		else if (what < 10)
-			random_invalidation();
-		else if (what < 30)
-			random_change();
-		else
-			dma_agrees(s, rnd(&seed) % PAGES, rnd(&seed) & 1);
-	}
+	oracle_run();
 }
 
 static int setup(void **state)
@@ -208,13 +54,8 @@ static int setup(void **state)
 	log_set_level(LOG_ERROR);
 	rig_init(&rig, NULL);
 	guest_structures(&rig);
-	for (unsigned t = 0; t < TABLES; t++)
-		poke(&rig, pde_at(t), (PT(t) + 0x4000) | PTE_RWU);
 	guest_up(&rig);
-	for (unsigned i = 0; i < SPACES; i++) {
-		spaces[i] = (struct space){ .dev = i / 3, .pasid = i % 3 };
-		set_entry(&spaces[i]);
-	}
+	oracle_init();
 	return 0;
 }
 

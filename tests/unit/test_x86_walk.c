@@ -107,6 +107,22 @@ static void test_walk_not_canonical_faults(void **state)
 		assert_int_equal(x86_walk(&w, bad[i], false, &x), S1_FAULT_NOT_CANONICAL);
 }
 
+/* AMD: no sign; the top bit of the table's range is an address bit like others. */
+static void test_walk_zero_extended_address_has_no_sign(void **state)
+{
+	struct s1_table keep = table;
+	struct s1_xlat x;
+
+	table.zero_extended = true;
+	assert_int_equal(x86_walk(&w, 0xffff800000000000, false, &x), S1_FAULT_NOT_CANONICAL);
+	assert_int_equal(x86_walk(&w, BIT(48), false, &x), S1_FAULT_NOT_CANONICAL);
+	assert_int_equal(x86_walk(&w, BIT(47), false, &x), S1_FAULT_NOT_PRESENT);
+	poke(0x4000 + 8 * 256, peek(0x4000));
+	poke(0x1000, 0x9000 | P | RW | US);
+	assert_int_equal(x86_walk(&w, BIT(47) | 0x123, false, &x), S1_FAULT_NONE);
+	table = keep;
+}
+
 static void test_walk_bad_entry_faults_and_sets_nothing(void **state)
 {
 	static const struct { gpa_t at; u64 pte; bool write; enum s1_fault_kind want; } rows[] = {
@@ -135,7 +151,7 @@ static void test_walk_bad_entry_faults_and_sets_nothing(void **state)
 		poke(0x1000, 0x9000 | P | RW | US);
 		poke(rows[i].at, rows[i].pte);
 		assert_int_equal(x86_walk(&w, 0x123, rows[i].write, &x), rows[i].want);
-		assert_int_equal(x.gpa, 77);
+		assert_int_equal(x.gpa, rows[i].want == S1_FAULT_TABLE ? RAM_LEN : 77);
 		assert_int_equal(peek(rows[i].at), rows[i].pte);
 		assert_int_equal(peek(0x4000) & A, 0);
 		poke(rows[i].at, keep);
@@ -218,6 +234,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_walk_each_page_size_translates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_walk_five_levels_translates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_walk_not_canonical_faults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_walk_zero_extended_address_has_no_sign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_walk_bad_entry_faults_and_sets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_walk_ignored_bits_are_ignored, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_walk_large_page_beside_msi_range_passes, setup, teardown),
