@@ -26,6 +26,6 @@ guests: $(GUEST_BINS)
 
 .SECONDARY: $(GUEST_BINS:=.o) $(GUEST_LIB)
 .PHONY: guests
-check-kvm: guests
+check-kvm check-rig: guests
 check-kvm: export BUILD := $(BUILD)
 check-kvm: export NIDUS := ./$(BIN)

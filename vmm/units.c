@@ -193,7 +193,7 @@ static void put_counters(struct report_obj *o, const char *who, const struct vio
 	} rows[] = {
 		{ "attaches", c->attaches, false }, { "pass_through", c->passes, false }, { "blocked", c->blocks, false },
 		{ "invalidations", c->inv_in, false }, { "merged", c->inv_merged, true }, { "forwarded", c->inv_forwarded, true },
-		{ "host_calls", c->inv_calls, true }, { "faults", c->faults, false },
+		{ "host_calls", c->inv_calls, true }, { "accesses", c->accesses, true }, { "faults", c->faults, false },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

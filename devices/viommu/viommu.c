@@ -117,6 +117,7 @@ static void mmio_read(void *dev, u64 off, unsigned size, u64 *val)
 	struct viommu *v = dev;
 
 	pthread_mutex_lock(&v->lock);
+	v->c.accesses++;
 	*val = reg_read(&v->regs, off, size);
 	pthread_mutex_unlock(&v->lock);
 }
@@ -128,6 +129,7 @@ static void mmio_write(void *dev, u64 off, unsigned size, u64 val)
 	u64 what;
 
 	pthread_mutex_lock(&v->lock);
+	v->c.accesses++;
 	v->cmd_wanted = v->kick_wanted = false;
 	reg_write(&v->regs, off, size, val, on_written, v);
 	cmd = v->cmd_wanted;

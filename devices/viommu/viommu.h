@@ -80,6 +80,7 @@ struct viommu_counters {
 	u64 inv_merged;  /* of these, carried out together with another one; unit only */
 	u64 inv_forwarded; /* given to the backend; unit only */
 	u64 inv_calls;   /* calls into the host that these took; unit only */
+	u64 accesses;    /* to the unit's registers: each is an exit; unit only */
 	u64 faults;      /* requests refused */
 };
 void viommu_count(struct viommu *v, struct viommu_counters *out);

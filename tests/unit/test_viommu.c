@@ -51,8 +51,15 @@ static void test_counters_tell_unit_and_device(void **state)
 {
 	struct viommu_counters c;
 	struct pci_fn *fn;
+	u64 was;
 
 	up_with_page();
+	viommu_count(rig.v, &c);
+	was = c.accesses;
+	rd(&rig, VTD_CAP, 8);
+	wr(&rig, VTD_FEDATA, 4, 1);
+	viommu_count(rig.v, &c);
+	assert_int_equal(c.accesses, was + 2);
 	assert_int_equal(try_dma(&rig, 1, DMA_NO_PASID, 0x6000), FR_FS_P);
 	guest_inv(&rig, INV_PIOTLB(8, 0), 0);
 	viommu_count(rig.v, &c);
