@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the bare-metal guests on /dev/kvm: tests/kvm/check.sh [NAME...]
+# Runs the bare-metal guests on /dev/kvm: tests/kvm/check.sh [NAME...]; with ONLY=TEXT just the runs whose options have TEXT
 # A guest's source says how: each "// nidus: OPTIONS" line is one run, "// expect: N" its exit status, "// exits: N" how many
 # exits to nidus it may take at most. In the options stand $DISK for a fresh 1 MiB raw
 # image, $SOCKET for a path, $TAP for a tap interface with frames coming in, and the counts of tests/counts.mk by their names; needs=FILE at the
@@ -68,7 +68,7 @@ for name in $names; do
 	src=guests/$name.c
 	want=$(sed -n 's,^// expect: ,,p' "$src")
 	most=$(sed -n 's,^// exits: ,,p' "$src")
-	sed -n 's,^// nidus: *,,p' "$src" > "$tmp/runs"
+	sed -n 's,^// nidus: *,,p' "$src" | grep -F -e "${ONLY:-}" > "$tmp/runs"
 	while read -r options; do
 		missing "$options" > "$tmp/missing"
 		if [ -s "$tmp/missing" ]; then

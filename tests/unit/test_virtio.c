@@ -329,6 +329,81 @@ static void point_window(u32 bar, u32 off, u32 len)
 	drv_write(&d, drv_cfg(&d, cap + VIRTIO_PCI_CAP_O_LENGTH), 4, len);
 }
 
+/* Interrupts of queue 0 that arrive when it raises one. */
+static unsigned raised(void)
+{
+	unsigned before = d.msis[1];
+
+	virtio_raise(&dummy->vd.q[0]);
+	drv_pump(&d);
+	return d.msis[1] - before;
+}
+
+static void test_virtio_queue_interrupt_is_an_irqfd_that_follows_msix(void **state)
+{
+	struct vq *q = &dummy->vd.q[0];
+	u64 entry = d.bar + VIRTIO_BAR_MSIX + 16;
+
+	assert_false(q->irq.attached);
+	drv_start(&d, 2, 16);
+	assert_true(q->irq.attached);
+	assert_int_equal(raised(), 1);
+	drv_write(&d, entry + 12, 4, 1);
+	assert_false(q->irq.attached);
+	assert_int_equal(raised(), 0);
+	assert_int_equal(drv_read(&d, d.bar + VIRTIO_BAR_PBA, 8), 2);
+	drv_write(&d, entry + 12, 4, 0);
+	drv_pump(&d);
+	assert_int_equal(d.msis[1], 2);
+	assert_true(q->irq.attached);
+	drv_write(&d, entry + 8, 4, 2);
+	assert_int_equal(raised(), 0);
+	assert_int_equal(d.msis[2], 1);
+	drv_set_status(&d, 0);
+	assert_false(q->irq.attached);
+}
+
+static void test_virtio_queue_without_vector_or_msix_raises_nothing(void **state)
+{
+	struct vq *q = &dummy->vd.q[0];
+
+	drv_start(&d, 2, 16);
+	drv_set_common(&d, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	drv_set_common(&d, VIRTIO_PCI_COMMON_Q_VECTOR, 2, 0xffff);
+	assert_false(q->irq.attached);
+	assert_int_equal(raised(), 0);
+	assert_int_equal(drv_read(&d, d.bar + VIRTIO_BAR_ISR, 1), 0);
+	drv_set_common(&d, VIRTIO_PCI_COMMON_Q_VECTOR, 2, 1);
+	assert_int_equal(raised(), 1);
+	drv_write(&d, drv_cfg(&d, dummy->vd.fn.msix.cap + 2U), 2, 0);
+	assert_false(q->irq.attached);
+	assert_int_equal(raised(), 0);
+	assert_int_equal(drv_read(&d, d.bar + VIRTIO_BAR_ISR, 1), VIRTIO_ISR_QUEUE);
+}
+
+static void test_virtio_queue_interrupt_goes_without_irqfd(void **state)
+{
+	d.irqfd_err = -ENOMEM;
+	drv_start(&d, 2, 16);
+	assert_false(dummy->vd.q[0].irq.attached);
+	assert_int_equal(raised(), 1);
+}
+
+static void test_virtio_reset_forgets_signals(void **state)
+{
+	const u64 one = 1;
+
+	drv_start(&d, 2, 16);
+	drv_write(&d, d.bar + VIRTIO_BAR_MSIX + 16 + 12, 4, 1);
+	/* As the kernel would for a queue it serves. */
+	assert_int_equal(write(dummy->vd.q[0].irq.fd, &one, sizeof(one)), sizeof(one));
+	drv_set_status(&d, 0);
+	drv_write(&d, d.bar + VIRTIO_BAR_MSIX + 16 + 12, 4, 0);
+	drv_start(&d, 2, 16);
+	drv_pump(&d);
+	assert_int_equal(d.msis[1], 0);
+}
+
 static void test_virtio_window_reads_and_writes_the_bar(void **state)
 {
 	u64 data = drv_cfg(&d, d.cap[VIRTIO_PCI_CAP_PCI_CFG] + VIRTIO_PCI_CAP_O_DATA);
@@ -422,6 +497,10 @@ int main(void)
 		T(test_virtio_bar_move_moves_doorbells),
 		T(test_virtio_device_config_is_bounded),
 		T(test_virtio_config_change_tells_the_driver),
+		T(test_virtio_queue_interrupt_is_an_irqfd_that_follows_msix),
+		T(test_virtio_queue_without_vector_or_msix_raises_nothing),
+		T(test_virtio_queue_interrupt_goes_without_irqfd),
+		T(test_virtio_reset_forgets_signals),
 		T(test_virtio_window_reads_and_writes_the_bar),
 		T(test_virtio_window_elsewhere_is_harmless),
 		T(test_virtio_every_register_at_every_width_is_total),

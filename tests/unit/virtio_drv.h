@@ -68,6 +68,7 @@ struct drv {
 	struct drv_irqfd irqfd[DRV_IRQFDS];
 	struct irq_route route[64];
 	unsigned n_routes;
+	int irqfd_err; /* what KVM says to the next ones */
 	/* the device under test */
 	unsigned dev;
 	u64 bar;
@@ -111,6 +112,8 @@ static inline int drv_irqfd(void *ctx, int fd, u32 gsi, int resample_fd, bool ad
 {
 	struct drv *d = ctx;
 
+	if (add && d->irqfd_err)
+		return d->irqfd_err;
 	for (unsigned i = 0; i < DRV_IRQFDS; i++) {
 		struct drv_irqfd *f = &d->irqfd[i];
 
