@@ -220,18 +220,21 @@ static void add_madt(struct builder *b, const struct acpi_x86 *x)
 	add_built(b, "apic", &a);
 }
 
-/* PCI Firmware Specification 3.3 section 4.1.2. */
-static void add_mcfg(struct builder *b, const struct pci_map *map)
+/*
+ * PCI Firmware Specification 3.3 section 4.1.2. Only the buses there are: Linux looks for devices on every bus that is named here and has none, at 32
+ * exits each.
+ */
+static void add_mcfg(struct builder *b, const struct pci_host *pci)
 {
 	struct aml a;
 
 	aml_init(&a);
 	aml_table(&a, "MCFG", 1);
 	aml_int(&a, 8, 0);
-	aml_int(&a, 8, map->ecam);
+	aml_int(&a, 8, pci_host_map(pci)->ecam);
 	aml_int(&a, 2, 0); /* segment */
 	aml_int(&a, 1, 0); /* first bus */
-	aml_int(&a, 1, map->buses - 1);
+	aml_int(&a, 1, pci_host_last_bus(pci));
 	aml_int(&a, 4, 0);
 	add_built(b, "mcfg", &a);
 }
@@ -311,7 +314,7 @@ int acpi_build_x86(const struct acpi_x86 *x, gpa_t base, u64 len, struct acpi_ta
 	add_fadt(&b, table_addr(&b, dsdt));
 	add_ssdt(&b, x);
 	add_madt(&b, x);
-	add_mcfg(&b, pci_host_map(x->pci));
+	add_mcfg(&b, x->pci);
 	if (x->uart)
 		add_spcr(&b);
 	add_iommu(&b, &x->iommu);

@@ -28,6 +28,7 @@ int ssdt_build_x86(const struct acpi_x86 *x, u8 **data, u32 *len)
 
 	aml_init(&a);
 	aml_table(&a, "SSDT", SSDT_REVISION);
+	aml_name_int(&a, "LBUS", pci_host_last_bus(x->pci));
 	aml_name_int(&a, "P32B", map->mem32);
 	aml_name_int(&a, "P32L", map->mem32_len);
 	aml_name_int(&a, "P64B", map->mem64);

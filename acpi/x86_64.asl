@@ -12,6 +12,7 @@
 
 DefinitionBlock ("", "DSDT", 2, "NIDUS ", "NIDUSX86", 1)
 {
+	External (LBUS, IntObj)
 	External (P32B, IntObj)
 	External (P32L, IntObj)
 	External (P64B, IntObj)
@@ -35,7 +36,7 @@ DefinitionBlock ("", "DSDT", 2, "NIDUS ", "NIDUSX86", 1)
 
 			Name (CR32, ResourceTemplate ()
 			{
-				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0, X86_ECAM_LAST_BUS, 0, X86_ECAM_BUSES)
+				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0, 0, 0, 1,,, WBUS)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite, 0, 0, 0, 0, 1,,, W32)
 			})
 			Name (CR64, ResourceTemplate ()
@@ -45,9 +46,13 @@ DefinitionBlock ("", "DSDT", 2, "NIDUS ", "NIDUSX86", 1)
 
 			Method (_CRS, 0, Serialized)
 			{
+				CreateWordField (CR32, ^WBUS._MAX, MAXB)
+				CreateWordField (CR32, ^WBUS._LEN, LENB)
 				CreateDWordField (CR32, ^W32._MIN, MIN4)
 				CreateDWordField (CR32, ^W32._MAX, MAX4)
 				CreateDWordField (CR32, ^W32._LEN, LEN4)
+				MAXB = LBUS
+				LENB = LBUS + 1
 				MIN4 = P32B
 				MAX4 = P32B + P32L - 1
 				LEN4 = P32L

@@ -203,6 +203,11 @@ const struct pci_map *pci_host_map(const struct pci_host *h)
 	return &h->map;
 }
 
+unsigned pci_host_last_bus(const struct pci_host *h)
+{
+	return h->last_bus;
+}
+
 u64 pci_host_mem64_len(const struct pci_host *h)
 {
 	return h->mem64_len;

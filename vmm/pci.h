@@ -150,6 +150,8 @@ int pci_root_port_create(struct pci_host *h, unsigned dev, struct pci_fn **out) 
 int pci_assign(struct pci_host *h) __must_check;
 /* Valid after pci_assign(): the windows, for the DSDT and show. */
 const struct pci_map *pci_host_map(const struct pci_host *h);
+/* The highest bus number given out; the guest may renumber buses up to it. */
+unsigned pci_host_last_bus(const struct pci_host *h);
 /* Bytes; 0 if nothing needs the window. */
 u64 pci_host_mem64_len(const struct pci_host *h);
 

@@ -176,19 +176,18 @@ static int assign_space(struct pci_host *h, enum space s, u64 lo, u64 hi, u64 *e
 
 static int assign_buses(struct pci_host *h)
 {
-	unsigned bus = 1;
-
+	h->last_bus = 0;
 	for (unsigned i = 0; i < PCI_MAX_FNS; i++) {
 		struct pci_fn *fn = h->fns[i];
 
 		if (!fn || !fn->bridge)
 			continue;
-		if (bus >= MIN(h->map.buses, 256)) {
+		if (h->last_bus + 1 >= MIN(h->map.buses, 256)) {
 			log_error("%s: no bus number left: remove a device", fn->name);
 			return -ENOSPC;
 		}
-		pci_bridge_set_buses(fn, (u8)bus, (u8)bus);
-		bus++;
+		h->last_bus++;
+		pci_bridge_set_buses(fn, (u8)h->last_bus, (u8)h->last_bus);
 	}
 	return 0;
 }

@@ -26,6 +26,7 @@ struct pci_host {
 	struct irq *irq;
 	struct pci_map map;
 	u64 mem64_len;
+	unsigned last_bus;
 	struct pci_fn *fns[PCI_MAX_FNS]; /* bus 0 by devfn; fixed once the guest runs */
 	pthread_mutex_t lock;            /* the rest, and the windows of root ports */
 	unsigned intx_users[4];          /* functions asserting each wired line */

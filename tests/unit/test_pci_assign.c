@@ -210,6 +210,7 @@ static void test_assign_without_room_says_enospc(void **state)
 	rig_init_map(&r, &map);
 	assert_int_equal(pci_root_port_create(r.host, 0x10, &port), 0);
 	assert_int_equal(pci_assign(r.host), 0);
+	assert_int_equal(pci_host_last_bus(r.host), 1);
 	assert_int_equal(pci_root_port_create(r.host, 0x11, &port), 0);
 	assert_int_equal(pci_assign(r.host), -ENOSPC);
 	rig_fini(&r);

@@ -18,6 +18,11 @@ const struct pci_map *pci_host_map(const struct pci_host *h)
 	return &plat.pci;
 }
 
+unsigned pci_host_last_bus(const struct pci_host *h)
+{
+	return 0;
+}
+
 u64 pci_host_mem64_len(const struct pci_host *h)
 {
 	return 0;

@@ -18,6 +18,11 @@ const struct pci_map *pci_host_map(const struct pci_host *h)
 	return &map;
 }
 
+unsigned pci_host_last_bus(const struct pci_host *h)
+{
+	return 0;
+}
+
 u64 pci_host_mem64_len(const struct pci_host *h)
 {
 	return mem64_len;
@@ -42,6 +47,7 @@ static void test_ssdt_windows_as_assigned(void **state)
 		map = (struct pci_map){ .mem32 = rows[i].mem32, .mem32_len = rows[i].len32, .mem64 = rows[i].mem64 };
 		mem64_len = rows[i].len64;
 		assert_int_equal(ssdt_build_x86(&x, &d, &len), 0);
+		assert_int_equal(aml_named_int(d, len, "LBUS"), pci_host_last_bus(NULL));
 		assert_int_equal(aml_named_int(d, len, "P32B"), rows[i].mem32);
 		assert_int_equal(aml_named_int(d, len, "P32L"), rows[i].len32);
 		assert_int_equal(aml_named_int(d, len, "P64B"), rows[i].mem64);
