@@ -6,6 +6,7 @@
 #include "acpi/iommu.h"
 #include "devices/viommu/amdvi.h"
 #include "devices/viommu/backend_iommufd.h"
+#include "vmm/log.h"
 #include "vmm/pci.h"
 #include "vmm/report.h"
 #include "vmm/units.h"
@@ -109,7 +110,12 @@ int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, str
 	err = get_unit(u, d ? vfio_host_iommu(d) : NULL, d, &n);
 	if (!err && d)
 		err = watch_resets(u, n->v, fn, d);
-	return err ? err : viommu_add_fn(n->v, fn, dma);
+	if (!err)
+		err = viommu_add_fn(n->v, fn, dma);
+	if (!err)
+		log_info("%s is behind %s, whose tables are walked by %s", fn->name ? fn->name : "?", viommu_name(n->v),
+			 d ? "the host's IOMMU" : "nidus itself");
+	return err;
 }
 
 int units_stand_in(struct units *u, const char *iommu, struct pci_fn *fn, struct dma **dma)
