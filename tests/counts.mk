@@ -2,6 +2,7 @@
 # Shell scripts read this file too: NAME := reduced full
 BOOTS := 3 100
 KILLS := 3 20
+RESETS := 4 40
 FUZZ_SECONDS := 5 600
 NET_MIB := 4 64
 ORACLE_STEPS := 50000 1000000

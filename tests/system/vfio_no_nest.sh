@@ -8,10 +8,13 @@
 bdf=$(find_function 1234:11e8)
 "$NIDUS" bind "$bdf"
 check "check says no" grep -q 'can nest: no, because dmar0 lacks .*ECAP\.' <("$NIDUS" check "$bdf")
-# More RAM than the host has: it would be refused for that if it came to it.
-vm_run 30 -k "$GUESTS/rig/bzImage" -m 100G --vfio "$bdf" --viommu vtd
+vm_run 30 -k "$GUESTS/rig/bzImage" -m 256 --vfio "$bdf" --viommu vtd --report "$TMP/report"
 expect_status "refused" 66
-expect_stderr "with what is missing and what to do" 'lacks .*\(ECAP\.[A-Z]*\).*viommu=off'
+expect_stderr "with what is missing and what to do" 'lacks .*\(ECAP\.NEST\).*viommu=off'
+check "in one line" [ "$(wc -l <"$VM_STDERR")" = 1 ]
+check "after the VM was there in KVM" grep -qE '"kvm": [0-9]+' "$TMP/report"
+check "before there was RAM" grep -qE '"ram": null' "$TMP/report"
+check "and before a vCPU" grep -qE '"first_run": null' "$TMP/report"
 initrd=$(guest_script rig <<'END'
 mark "device $(cat /sys/bus/pci/devices/0000:01:00.0/device)"
 END

@@ -20,6 +20,14 @@ card_with()
 	done
 }
 
+# A number of the last run's report ($TMP/report), -1 if it is not there: counted_in SECTION KEY
+counted_in()
+{
+	local n
+	n=$(awk -v section="\"$1\":" -v key="\"$2\":" '$1 == section { on = 1 } on && $1 == key { print $2 + 0; exit }' "$TMP/report" 2>/dev/null)
+	echo "${n:--1}"
+}
+
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 
 # Bit 2 of the command register: bus mastering.
