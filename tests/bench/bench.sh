@@ -29,7 +29,7 @@ export NIDUS=${NIDUS:-$TREE/nidus}
 build=$TREE/build/bench
 mkdir -p "$build"
 "${CC:-gcc}" -static -O2 -Wall -Wextra -o "$build/meter" "$BENCH/meter.c"
-export METER=$build/meter BENCH_RUNS=${BENCH_RUNS:-5}
+export METER=$build/meter BENCH_RUNS=${BENCH_RUNS:-3}
 
 rows=("$@")
 if [ $# = 0 ]; then
@@ -86,6 +86,15 @@ show() # NAME: the table of one script; its other output as it is if it failed
 		}' "$out" 2>/dev/null || true
 }
 
+# KiB of ./nidus without symbols, and of the static one.
+sizes()
+{
+	make -s -C "$TREE" STATIC=1 BIN=build/bench/nidus-static >&2
+	strip -o "$build/nidus-dynamic" "$NIDUS"
+	strip "$build/nidus-static"
+	echo "SIZES=$(($(stat -c %s "$build/nidus-dynamic") / 1024)) $(($(stat -c %s "$build/nidus-static") / 1024))"
+}
+
 # Runs the scripts in one emulated host.
 in_host() # NEEDS NAME...
 {
@@ -100,10 +109,10 @@ in_host() # NEEDS NAME...
 		status=0
 		# shellcheck disable=SC2086
 		"$RIG/l1.sh" $needs --guests "$guests" --out "$work" --timeout $((total * 2)) --env "METER=$METER" --env "BENCH_RUNS=$BENCH_RUNS" \
-			--env "PEER=$(qemu_dist)" --env "PEER_NEST=$(nest_qemu)" -- tests/bench/inside.sh "$@" </dev/null || status=$?
+			--env "PEER=$(qemu_dist)" --env "PEER_NEST=$(nest_qemu)" --env "$(sizes)" -- tests/bench/inside.sh "$@" </dev/null || status=$?
 		# 125: the emulated host itself broke, which says nothing of nidus
 		[ $status = 125 ] || break
-		echo "bench: the emulated host broke${try:+ (try $try of 2)}"
+		echo "bench: the emulated host broke (try $try of 2)"
 	done
 }
 

@@ -10,9 +10,12 @@
 #   q35 [OPTION...]                    ... to its PCI Express machine
 #   nidus_vm [OPTION...]               ... to nidus with the same
 #   vmm_run SECONDS                    runs VMM to its end; console in VM_CONSOLE
+#   per A B                            A for each B
+#   mapped pairs|map|unmap             what the guest's dmabench printed: how many, nanoseconds
+#   counted KEY                        the number of that name of the first IOMMU unit in the report $TMP/report
 #   kvm_exits                          all exits of the VM that runs, those that KVM handles itself too (debugfs)
 #
-# Environment: METER (the program meter.c), BENCH_RUNS, PEER (folder of the distribution's QEMU), PEER_NEST (of the rig's own).
+# Environment: METER (the program meter.c), BENCH_RUNS, PEER (folder of the distribution's QEMU), PEER_NEST (of the rig's own), SIZES (see bench.sh).
 
 . "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
 trap 'vm_stop; rm -rf "$TMP"' EXIT
@@ -41,7 +44,7 @@ nidus_vm() { VMM=("$NIDUS" run -k "$KERNEL" -i "$INITRD" -m "$MEM" -p "$APPEND" 
 microvm()
 {
 	VMM=("$PEER/bin/qemu-system-x86_64" -accel kvm -cpu host -smp 1 -m "$MEM" -nodefaults -no-user-config -display none -serial stdio -no-reboot
-		-M microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on -kernel "$KERNEL" -initrd "$INITRD"
+		-M "${MICROVM:-microvm,x-option-roms=off,pit=off,pic=off,rtc=off}" -bios qboot.rom -kernel "$KERNEL" -initrd "$INITRD"
 		-append "$PEER_APPEND $APPEND" "$@")
 }
 
@@ -58,11 +61,17 @@ vmm_start()
 	VM_PID=$!
 }
 
+# The emulated CPU's own faults end a VM now and then, nidus's and the peer's alike: three attempts.
 vmm_run()
 {
-	vmm_start
-	vm_wait "$1"
-	[ "$VM_STATUS" = 0 ] || vmm_failed
+	local try
+	for try in 1 2 3; do
+		vmm_start
+		vm_wait "$1"
+		[ "$VM_STATUS" != 0 ] || return 0
+		echo "# attempt $try: ${VMM[0]##*/} ended with $VM_STATUS: $(tail -n 1 "$VM_STDERR")"
+	done
+	vmm_failed
 }
 
 vmm_failed()
@@ -74,3 +83,7 @@ vmm_failed()
 }
 
 kvm_exits() { cat /sys/kernel/debug/kvm/"$VM_PID"-*/exits 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
+
+per() { awk -v a="$1" -v b="$2" 'BEGIN { if (b + 0) printf "%.3f", a / b; else print "-" }'; }
+mapped() { sed -n "s/.*dmabench:.* $1 \([0-9]*\).*/\1/p" "$VM_CONSOLE"; }
+counted() { awk -v key="\"$1\":" '$1 ~ /^"viommu-/ { on = 1 } on && $1 == key { print $2 + 0; exit }' "$TMP/report"; }

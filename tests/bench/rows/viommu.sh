@@ -1,0 +1,110 @@
+#!/bin/bash
+# rig: level=stock mem=3G guests=rig timeout=900
+# bench: a virtio disk and a network card behind the VT-d unit and outside, beside QEMU's intel-iommu with virtio
+# QEMU as it comes: q35, second-stage translation in legacy mode, iommu_platform=on, device IOTLB; vhost-net on both sides where the card is outside.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../inc/net.sh"
+
+N=${BENCH_READS:-1000}
+APPEND="quiet rand=$N"
+EXTRA='
+word() { sed -n "s/.*\b$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+/meter read /dev/vda 4096 100 rand >/dev/null
+mark "rand $(/meter read /dev/vda 4096 $(word rand) rand | sed "s/read //") ns"
+f=$(basename $(realpath /sys/class/net/eth0/device/..))
+mark "domain $(cat /sys/bus/pci/devices/$f/iommu_group/type 2>/dev/null || echo none)"
+if [ -n "$(word maps)" ]; then
+	mount -t debugfs debug /sys/kernel/debug 2>/dev/null
+	mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
+	echo $f >/sys/bus/pci/drivers/virtio-pci/unbind
+	echo dma_map_benchmark >/sys/bus/pci/devices/$f/driver_override
+	echo $f >/sys/bus/pci/drivers_probe
+	mark "before"
+	read -r go
+	mark "$(dmabench $(word maps))"
+	mark "after"
+	read -r go
+fi
+'
+net_ready "$EXTRA"
+disk=$(disk_image 64M)
+
+outside_nidus() { nidus_vm -d "$disk" -n tap=tap0; }
+inside_nidus() { nidus_vm -d "$disk,viommu=on" -n tap=tap0,viommu=on --viommu vtd "$@"; }
+qemu_with() # DEVICE_OPTIONS [OPTION...]
+{
+	local o=$1
+	shift
+	q35 "$@" -object iothread,id=t0 -drive "if=none,id=d0,format=raw,aio=io_uring,file=$disk" -device "virtio-blk-pci,drive=d0,iothread=t0,disable-legacy=on$o" \
+		-netdev tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=on -device "virtio-net-pci,netdev=n0,romfile=,disable-legacy=on$o"
+}
+outside_qemu() { qemu_with ""; }
+inside_qemu() { qemu_with ,iommu_platform=on,ats=on -device intel-iommu,device-iotlb=on,intremap=off; }
+
+measure() # NAME none|DMA
+{
+	net_measure "$1"
+	grep -aq "guest: domain $2" "$VM_CONSOLE" || { echo "$1: not the domain $2"; exit 1; }
+	printf -v "$1_rand" '%s' "$(eval echo "\${$1_rand:-}") $(said rand)"
+}
+once()
+{
+	outside_nidus
+	measure no none
+	inside_nidus
+	measure ni DMA
+	outside_qemu
+	measure qo none
+	inside_qemu
+	measure qi DMA
+}
+once
+net_forget no ni qo qi
+no_rand="" ni_rand="" qo_rand="" qi_rand=""
+times once
+
+# NAME1's median over NAME2's, for lists of the two
+over() { awk -v a="$(eval median "\$$1")" -v b="$(eval median "\$$2")" 'BEGIN { printf "%.2f", a / b }'; }
+us() { local v; for v in $1; do echo $((v / 1000)); done; }
+row "disk: 4 KiB random reads, outside" us/read "$(us "$no_rand")" "$(us "$qo_rand")"
+row "disk: 4 KiB random reads, behind" us/read "$(us "$ni_rand")" "$(us "$qi_rand")" "<= 1"
+row "disk: speed behind of that outside" "" "$(over no_rand ni_rand)" "$(over qo_rand qi_rand)" ">= 0.8 in nidus"
+net_rows ", outside" no qo
+net_rows ", behind" ni qi "<= 1" ">= 1"
+row "ping: speed behind of that outside" "" "$(over no_ping ni_ping)" "$(over qo_ping qi_ping)" ">= 0.8 in nidus"
+row "bulk out: speed behind of that outside" "" "$(over ni_send no_send)" "$(over qi_send qo_send)" ">= 0.8 in nidus"
+row "bulk in: speed behind of that outside" "" "$(over ni_recv no_recv)" "$(over qi_recv qo_recv)" ">= 0.8 in nidus"
+
+# exits to user space and in all, for a map and its unmap
+exits_of() # SETUP...
+{
+	local a b
+	mkfifo "$TMP/in"
+	"$@"
+	VM_STATUS=""
+	"${VMM[@]}" <"$TMP/in" >"$VM_CONSOLE" 2>"$VM_STDERR" &
+	VM_PID=$!
+	exec 5>"$TMP/in"
+	vm_expect "guest: before" 120 || vmm_failed
+	a=$(kvm_exits)
+	echo go >&5
+	vm_expect "guest: after" 120 || vmm_failed
+	b=$(kvm_exits)
+	echo go >&5
+	vm_wait 60
+	exec 5>&-
+	rm "$TMP/in"
+	EXITS=$(per $((b - a)) "$(mapped pairs)")
+	MAP=$(mapped map) UNMAP=$(mapped unmap)
+}
+for mode in strict lazy; do
+	APPEND="quiet rand=100 maps=2$([ $mode = lazy ] || echo " iommu.strict=1")"
+	exits_of inside_nidus --report "$TMP/report"
+	n_accesses=$(per "$(counted accesses)" "$(mapped pairs)")
+	n_exits=$EXITS n_map=$MAP n_unmap=$UNMAP
+	exits_of inside_qemu
+	row "register accesses of the unit for a map and its unmap, $mode" "" "$n_accesses" -  "$([ $mode = lazy ] && echo "far below 1" || echo "at most 1")"
+	row "exits of any kind for a map and its unmap, $mode" "" "$n_exits" "$EXITS"
+	row "map, $mode" ns "$n_map" "$MAP" "<= 1"
+	row "unmap, $mode" ns "$n_unmap" "$UNMAP" "<= 1"
+done
