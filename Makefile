@@ -82,6 +82,7 @@ SRCS := \
 	vmm/iommufd.c \
 	vmm/host_pci.c \
 	vmm/vfio.c \
+	vmm/vfio_nest.c \
 	vmm/vfio_cfg.c \
 	vmm/vfio_bar.c \
 	vmm/vfio_irq.c \
@@ -124,6 +125,7 @@ SRCS := \
 	devices/viommu/queue.c \
 	devices/viommu/backend_soft.c \
 	devices/viommu/backend_iommufd.c \
+	devices/viommu/backend_iommufd_amd.c \
 	devices/viommu/x86_walk.c \
 	devices/viommu/iotlb.c \
 	devices/viommu/vtd.c \

@@ -21,6 +21,8 @@
 #define IOMMUFD_GET_HW_INFO IOMMUFD_IO(0x8a)
 #define IOMMUFD_HWPT_INVALIDATE IOMMUFD_IO(0x8d)
 #define IOMMUFD_IOAS_MAP_FILE IOMMUFD_IO(0x8f)
+#define IOMMUFD_VIOMMU_ALLOC IOMMUFD_IO(0x90)
+#define IOMMUFD_VDEVICE_ALLOC IOMMUFD_IO(0x91)
 
 struct iommufd_destroy {
 	u32 size, id;
@@ -59,6 +61,9 @@ struct iommufd_hw_info {
 };
 #define IOMMUFD_HW_NONE 0
 #define IOMMUFD_HW_VTD 1
+#define IOMMUFD_HW_AMD 4
+/* out_capabilities: the device cannot use a device TLB here. */
+#define IOMMUFD_CAP_NO_ATS BIT(3)
 
 struct iommufd_hw_vtd {
 	u32 flags, pad;
@@ -73,6 +78,7 @@ struct iommufd_hwpt_alloc {
 #define IOMMUFD_HWPT_NEST_PARENT BIT(0)
 #define IOMMUFD_HWPT_DATA_NONE 0
 #define IOMMUFD_HWPT_DATA_VTD_S1 1
+#define IOMMUFD_HWPT_DATA_AMD_GUEST 3
 
 struct iommufd_vtd_s1 {
 	u64 flags, pgtbl_addr;
@@ -81,6 +87,26 @@ struct iommufd_vtd_s1 {
 #define IOMMUFD_VTD_S1_SRE BIT(0)
 #define IOMMUFD_VTD_S1_EAFE BIT(1)
 #define IOMMUFD_VTD_S1_WPE BIT(2)
+
+struct iommufd_hw_amd {
+	u64 efr, efr2;
+};
+
+struct iommufd_amd_guest {
+	u64 dte[4];
+};
+
+struct iommufd_viommu_alloc {
+	u32 size, flags, type, dev_id, hwpt_id, out_id, data_len, pad;
+	u64 data_uptr;
+};
+/* Linux 7.3 has no number of its own for AMD and takes any but 0. */
+#define IOMMUFD_VIOMMU_AMD 3
+
+struct iommufd_vdevice_alloc {
+	u32 size, viommu_id, dev_id, out_id;
+	u64 virt_id;
+};
 
 struct iommufd_invalidate {
 	u32 size, hwpt_id;
@@ -94,5 +120,12 @@ struct iommufd_vtd_s1_inv {
 	u32 flags, pad;
 };
 #define IOMMUFD_VTD_S1_INV_LEAF BIT(0)
+
+
+/* No released kernel takes it: the guest's command as its IOMMU has it, INVALIDATE_IOMMU_PAGES only. */
+#define IOMMUFD_INV_AMD 3
+struct iommufd_amd_inv {
+	u64 qw[2];
+};
 
 #endif

@@ -175,8 +175,23 @@ static void check_group(const struct out *o, const struct host_pci *h, const cha
 
 enum answer { ANSWER_NONE, ANSWER_IN_USE, ANSWER_KNOWN };
 
+/* What the kernel lacks for AMD's tables to be nested, in words; NULL: nothing. */
+static const char *try_amd(struct iommufd *f, u32 dev_id)
+{
+	const char *missing;
+	int err;
+	u32 ioas;
+
+	err = iommufd_ioas_alloc(f, &ioas);
+	if (err)
+		return "memory for it";
+	missing = iommufd_amd_probe(f, dev_id, ioas, &err);
+	(void)!iommufd_destroy(f, ioas);
+	return missing;
+}
+
 /* Asks the IOMMU itself: the device is bound for the length of this. */
-static enum answer ask_iommu(struct iommufd *f, const struct host_pci *h, struct iommufd_hw *hw)
+static enum answer ask_iommu(struct iommufd *f, const struct host_pci *h, struct iommufd_hw *hw, const char **missing)
 {
 	struct vfio_bind b = { .argsz = sizeof(b), .iommufd = f->fd };
 	char path[sizeof(CDEV_DIR) + HOST_NAME_LEN + 1];
@@ -191,6 +206,10 @@ static enum answer ask_iommu(struct iommufd *f, const struct host_pci *h, struct
 		a = errno == EINVAL || errno == EBUSY ? ANSWER_IN_USE : ANSWER_NONE;
 	else if (iommufd_hw_info(f, b.out_devid, hw) == 0)
 		a = ANSWER_KNOWN;
+	if (a == ANSWER_KNOWN)
+		*missing = iommufd_cannot_nest(hw);
+	if (a == ANSWER_KNOWN && !*missing && hw->type == IOMMUFD_HW_AMD)
+		*missing = try_amd(f, b.out_devid);
 	close(fd);
 	return a;
 }
@@ -212,9 +231,9 @@ static void check_cdev(const struct out *o, const struct host_pci *h, enum answe
 }
 
 /* No failures: a device whose IOMMU cannot nest can still be assigned with viommu=off. */
-static void tell_nest(const struct out *o, const struct host_pci *h, const struct iommufd_hw *hw, const char *source)
+static void tell_nest(const struct out *o, const struct host_pci *h, const struct iommufd_hw *hw, const char *missing, const char *source)
 {
-	const char *missing = iommufd_cannot_nest(hw), *unit = h->iommu[0] ? h->iommu : "its IOMMU";
+	const char *unit = h->iommu[0] ? h->iommu : "its IOMMU";
 	struct iommufd_bit bit;
 
 	if (missing)
@@ -226,7 +245,7 @@ static void tell_nest(const struct out *o, const struct host_pci *h, const struc
 		     source);
 }
 
-static void check_nest(const struct out *o, const struct host_pci *h, enum answer a, struct iommufd_hw *hw, const char *sys)
+static void check_nest(const struct out *o, const struct host_pci *h, enum answer a, struct iommufd_hw *hw, const char *missing, const char *sys)
 {
 	const char *source = "the IOMMU says so";
 
@@ -234,14 +253,22 @@ static void check_nest(const struct out *o, const struct host_pci *h, enum answe
 		*hw = (struct iommufd_hw){ .type = IOMMUFD_HW_NONE };
 		if (host_pci_vtd_caps(sys, h->iommu, &hw->vtd.cap, &hw->vtd.ecap) == 0)
 			hw->type = IOMMUFD_HW_VTD;
+		if (host_pci_amd_efr(sys, h->iommu, &hw->amd.efr, &hw->amd.efr2) == 0) {
+			hw->type = IOMMUFD_HW_AMD;
+			hw->capabilities = IOMMUFD_CAP_NO_ATS;
+		}
+		missing = iommufd_cannot_nest(hw);
+		if (!missing && hw->type == IOMMUFD_HW_AMD)
+			missing = "a kernel that is known to nest AMD's tables (bind it, so that it can be tried)";
 		source = "sysfs says so; bind it to ask the IOMMU";
 	}
-	tell_nest(o, h, hw, source);
+	tell_nest(o, h, hw, missing, source);
 }
 
 static void check_function(const struct out *o, struct iommufd *f, const char *bdf, const char *sys)
 {
 	struct iommufd_hw hw = { 0 };
+	const char *missing = NULL;
 	enum answer a = ANSWER_NONE;
 	struct host_pci h;
 	char remedy[64];
@@ -261,10 +288,10 @@ static void check_function(const struct out *o, struct iommufd *f, const char *b
 	}
 	check_group(o, &h, sys);
 	if (bound && h.cdev[0] && f->fd >= 0)
-		a = ask_iommu(f, &h, &hw);
+		a = ask_iommu(f, &h, &hw, &missing);
 	if (bound)
 		check_cdev(o, &h, a);
-	check_nest(o, &h, a, &hw, sys);
+	check_nest(o, &h, a, &hw, missing, sys);
 }
 
 void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, void *arg)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -214,6 +215,24 @@ int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap)
 		return err;
 	snprintf(path, sizeof(path), "%s/class/iommu/%s/intel-iommu/ecap", sys, iommu);
 	return read_hex(path, ecap);
+}
+
+int host_pci_amd_efr(const char *sys, const char *iommu, u64 *efr, u64 *efr2)
+{
+	char path[PATH_MAX];
+	int err = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/class/iommu/%s/amd-iommu/features", sys, iommu);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	*efr2 = 0;
+	/* Older kernels have the first only. */
+	if (fscanf(f, "%" SCNx64 ":%" SCNx64, efr, efr2) < 1)
+		err = -EINVAL;
+	fclose(f);
+	return err;
 }
 
 int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS])

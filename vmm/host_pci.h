@@ -43,6 +43,8 @@ bool host_pci_is_cdev(const char *sys, int fd, const char *cdev);
 
 /* VT-d capability registers of a unit, from sysfs: what is known before a device is bound. -ENOENT: not VT-d. */
 int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap) __must_check;
+/* The same of an AMD unit: its feature registers. -ENOENT: not AMD's. */
+int host_pci_amd_efr(const char *sys, const char *iommu, u64 *efr, u64 *efr2) __must_check;
 
 /* Size in bytes of each BAR, the option ROM last, and its resource flags as in sysfs's `resource` file. */
 #define HOST_PCI_BARS 7

@@ -16,6 +16,11 @@
 #define ECAP_FSTS BIT(47)
 #define ECAP_SMPWC BIT(48)
 
+/* AMD EFR and EFR2. */
+#define EFR_GTSUP BIT(4)
+#define EFR_GIOSUP BIT(48)
+#define EFR2_GCR3TRPMODE BIT(3)
+
 /* What nesting takes, and what a unit in front of the device passes on. */
 static const struct {
 	const char *name, *what;
@@ -29,6 +34,15 @@ static const struct {
 	{ "ECAP.SC", "snoop control (ECAP.SC)", 0, ECAP_SC, false },
 	{ "ECAP.SRS", "supervisor requests (ECAP.SRS)", 0, ECAP_SRS, false },
 	{ "CAP.FS1GP", "1 GiB first-stage pages (CAP.FS1GP)", CAP_FS1GP, 0, false },
+};
+
+static const struct {
+	const char *name, *what;
+	u64 efr, efr2; /* one of them */
+} amd_bits[] = {
+	{ "EFR.GTSup", "guest translation (EFR.GTSup)", EFR_GTSUP, 0 },
+	{ "EFR.GIOSup", "guest translation without PASID (EFR.GIOSup)", EFR_GIOSUP, 0 },
+	{ "EFR2.GCR3TRPMode", "GCR3 tables in guest memory (EFR2.GCR3TRPMode)", 0, EFR2_GCR3TRPMODE },
 };
 
 static int call(struct iommufd *f, unsigned long req, void *arg)
@@ -146,7 +160,8 @@ int iommufd_map_ram(struct iommufd *f, u32 ioas, struct mem *m)
 	unsigned n = mem_slots(m, &s);
 
 	mem_pin(m);
-	for (unsigned i = 0; i < n; i++) {
+	/* The highest first: AMD's host tables grow once, and not under a nested table. */
+	for (unsigned i = n; i-- > 0;) {
 		int err = map_slot(f, ioas, mem_fd(m), &s[i]);
 
 		if (err)
@@ -178,20 +193,31 @@ int iommufd_unmap(struct iommufd *f, u32 ioas, u64 iova, u64 len)
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out)
 {
 	/* The kernel writes zeros behind what it knows; a type with more data than this is not one of ours. */
-	struct iommufd_hw_vtd vtd = { 0 };
-	struct iommufd_hw_info h = { .size = sizeof(h), .dev_id = dev_id, .data_len = sizeof(vtd), .data_uptr = (uintptr_t)&vtd };
+	union {
+		struct iommufd_hw_vtd vtd;
+		struct iommufd_hw_amd amd;
+	} data = { 0 };
+	struct iommufd_hw_info h = { .size = sizeof(h), .dev_id = dev_id, .data_len = sizeof(data), .data_uptr = (uintptr_t)&data };
 	int err = call(f, IOMMUFD_GET_HW_INFO, &h);
 
 	if (err)
 		return err;
 	*out = (struct iommufd_hw){ .type = h.out_data_type, .capabilities = h.out_capabilities };
 	if (h.out_data_type == IOMMUFD_HW_VTD)
-		out->vtd = vtd;
+		out->vtd = data.vtd;
+	if (h.out_data_type == IOMMUFD_HW_AMD)
+		out->amd = data.amd;
 	return 0;
 }
 
 bool iommufd_hw_bit(const struct iommufd_hw *hw, unsigned i, struct iommufd_bit *out)
 {
+	if (hw->type == IOMMUFD_HW_AMD && i < ARRAY_SIZE(amd_bits)) {
+		*out = (struct iommufd_bit){
+			.name = amd_bits[i].name, .set = (hw->amd.efr & amd_bits[i].efr) || (hw->amd.efr2 & amd_bits[i].efr2), .need = true,
+		};
+		return true;
+	}
 	if (hw->type != IOMMUFD_HW_VTD || i >= ARRAY_SIZE(vtd_bits))
 		return false;
 	*out = (struct iommufd_bit){
@@ -204,12 +230,15 @@ const char *iommufd_cannot_nest(const struct iommufd_hw *hw)
 {
 	struct iommufd_bit bit;
 
-	if (hw->type != IOMMUFD_HW_VTD)
+	if (hw->type != IOMMUFD_HW_VTD && hw->type != IOMMUFD_HW_AMD)
 		return "an interface for it in this kernel (it is not Intel VT-d in scalable mode)";
 	for (unsigned i = 0; iommufd_hw_bit(hw, i, &bit); i++) {
 		if (bit.need && !bit.set)
-			return vtd_bits[i].what;
+			return hw->type == IOMMUFD_HW_AMD ? amd_bits[i].what : vtd_bits[i].what;
 	}
+	/* The device's own TLB would hold translations that nobody takes back. */
+	if (hw->type == IOMMUFD_HW_AMD && !(hw->capabilities & IOMMUFD_CAP_NO_ATS))
+		return "a way to keep the device from caching translations itself: boot the host with pci=noats; it lacks nothing else";
 	return NULL;
 }
 
@@ -246,4 +275,83 @@ int iommufd_vtd_s1_inv(struct iommufd *f, u32 hwpt, const struct iommufd_vtd_s1_
 
 	*done = MIN(v.entry_num, n);
 	return err ? err : *done < n ? -EIO : 0;
+}
+
+/* --- AMD --- */
+
+int iommufd_viommu_alloc(struct iommufd *f, u32 type, u32 dev_id, u32 parent, u32 *viommu)
+{
+	struct iommufd_viommu_alloc a = { .size = sizeof(a), .type = type, .dev_id = dev_id, .hwpt_id = parent };
+	int err = make(f, IOMMUFD_VIOMMU_ALLOC, &a, &a.out_id, "vIOMMU");
+
+	if (!err)
+		*viommu = a.out_id;
+	return err;
+}
+
+int iommufd_vdevice_alloc(struct iommufd *f, u32 viommu, u32 dev_id, u64 virt_id, u32 *vdevice)
+{
+	struct iommufd_vdevice_alloc a = { .size = sizeof(a), .viommu_id = viommu, .dev_id = dev_id, .virt_id = virt_id };
+	int err = make(f, IOMMUFD_VDEVICE_ALLOC, &a, &a.out_id, "vDEVICE");
+
+	if (!err)
+		*vdevice = a.out_id;
+	return err;
+}
+
+int iommufd_amd_s1_alloc(struct iommufd *f, u32 dev_id, u32 viommu, const u64 dte[4], u32 *hwpt)
+{
+	struct iommufd_amd_guest g = { { dte[0], dte[1], dte[2], dte[3] } };
+	struct iommufd_hwpt_alloc a = {
+		.size = sizeof(a), .dev_id = dev_id, .pt_id = viommu,
+		.data_type = IOMMUFD_HWPT_DATA_AMD_GUEST, .data_len = sizeof(g), .data_uptr = (uintptr_t)&g,
+	};
+	int err = make(f, IOMMUFD_HWPT_ALLOC, &a, &a.out_id, "nested table");
+
+	if (!err)
+		*hwpt = a.out_id;
+	return err;
+}
+
+int iommufd_amd_invalidate(struct iommufd *f, u32 viommu, const struct iommufd_amd_inv *inv, unsigned n, unsigned *done)
+{
+	struct iommufd_invalidate v = {
+		.size = sizeof(v), .hwpt_id = viommu, .data_uptr = n ? (uintptr_t)inv : 0,
+		.data_type = IOMMUFD_INV_AMD, .entry_len = sizeof(*inv), .entry_num = n,
+	};
+	int err = call(f, IOMMUFD_HWPT_INVALIDATE, &v);
+
+	*done = MIN(v.entry_num, n);
+	return err ? err : *done < n ? -EIO : 0;
+}
+
+/* V, TV, GV, GIOV, IR, IW, and a GCR3 table at 4 KiB: never attached, so what is there does not matter. */
+static const u64 probe_dte[4] = { BIT(0) | BIT(1) | BIT(54) | BIT(55) | BIT(61) | BIT(62) | BIT(58), 1 };
+
+const char *iommufd_amd_probe(struct iommufd *f, u32 dev_id, u32 ioas, int *err)
+{
+	const char *what = "nest parents (NEST_PARENT)";
+	u32 parent, viommu, hwpt;
+	unsigned done;
+
+	*err = iommufd_parent_alloc(f, dev_id, ioas, &parent);
+	if (*err)
+		return what;
+	what = "IOMMU objects for guests (VIOMMU_ALLOC)";
+	*err = iommufd_viommu_alloc(f, IOMMUFD_VIOMMU_AMD, dev_id, parent, &viommu);
+	if (*err)
+		goto free_parent;
+	what = "nested AMD tables (HWPT_ALLOC)";
+	*err = iommufd_amd_s1_alloc(f, dev_id, viommu, probe_dte, &hwpt);
+	if (*err)
+		goto free_viommu;
+	/* Without it a guest could take a page back, and the device would still reach it. */
+	what = "invalidation of nested AMD tables (HWPT_INVALIDATE)";
+	*err = iommufd_amd_invalidate(f, viommu, NULL, 0, &done);
+	(void)!iommufd_destroy(f, hwpt);
+free_viommu:
+	(void)!iommufd_destroy(f, viommu);
+free_parent:
+	(void)!iommufd_destroy(f, parent);
+	return *err ? what : NULL;
 }

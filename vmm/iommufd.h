@@ -44,11 +44,12 @@ int iommufd_map_dmabuf(struct iommufd *f, u32 ioas, int fd, u64 len, bool fixed,
 /* Exactly what was mapped there. */
 int iommufd_unmap(struct iommufd *f, u32 ioas, u64 iova, u64 len) __must_check;
 
-/* What the host's IOMMU in front of a device can do. type: IOMMUFD_HW_*; vtd is zero for other types. */
+/* What the host's IOMMU in front of a device can do. type: IOMMUFD_HW_*; vtd and amd are zero for other types. */
 struct iommufd_hw {
 	u32 type;
 	u64 capabilities;
 	struct iommufd_hw_vtd vtd;
+	struct iommufd_hw_amd amd;
 };
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out) __must_check;
 
@@ -59,7 +60,10 @@ struct iommufd_bit {
 };
 bool iommufd_hw_bit(const struct iommufd_hw *hw, unsigned i, struct iommufd_bit *out);
 
-/* What the host's IOMMU lacks for a guest's first-stage tables to be nested, in words; NULL: nothing. */
+/*
+ * What the host's IOMMU lacks for a guest's first-stage tables to be nested, in words; NULL: nothing. On AMD the kernel may still not let user space
+ * do it: iommufd_amd_probe().
+ */
 const char *iommufd_cannot_nest(const struct iommufd_hw *hw);
 
 /* A second stage over the IOAS on which first-stage tables can be nested. */
@@ -68,6 +72,22 @@ int iommufd_parent_alloc(struct iommufd *f, u32 dev_id, u32 ioas, u32 *hwpt) __m
 int iommufd_vtd_s1_alloc(struct iommufd *f, u32 dev_id, u32 parent, const struct iommufd_vtd_s1 *s1, u32 *hwpt) __must_check;
 /* Carries out n invalidations of one nested table. *done counts those that are complete, also on failure. */
 int iommufd_vtd_s1_inv(struct iommufd *f, u32 hwpt, const struct iommufd_vtd_s1_inv *inv, unsigned n, unsigned *done) __must_check;
+
+/* --- AMD --- */
+
+/* The host's side of a unit, over the nest parent, on the IOMMU of dev_id; and a device's place behind it. type: IOMMUFD_VIOMMU_*. */
+int iommufd_viommu_alloc(struct iommufd *f, u32 type, u32 dev_id, u32 parent, u32 *viommu) __must_check;
+int iommufd_vdevice_alloc(struct iommufd *f, u32 viommu, u32 dev_id, u64 virt_id, u32 *vdevice) __must_check;
+/* A nested table by a guest's device table entry. */
+int iommufd_amd_s1_alloc(struct iommufd *f, u32 dev_id, u32 viommu, const u64 dte[4], u32 *hwpt) __must_check;
+/* Carries out n commands; all of them, or an error. n may be 0: is there such a call at all? */
+int iommufd_amd_invalidate(struct iommufd *f, u32 viommu, const struct iommufd_amd_inv *inv, unsigned n, unsigned *done) __must_check;
+
+/*
+ * Tries on a bound device what the AMD unit needs of the kernel, and leaves nothing: NULL, or what the kernel lacks, in words. *err is what
+ * it said then. ioas may be empty.
+ */
+const char *iommufd_amd_probe(struct iommufd *f, u32 dev_id, u32 ioas, int *err);
 
 /* -EBUSY: still in use. The object stays in the table if the call fails. */
 int iommufd_destroy(struct iommufd *f, u32 id) __must_check;

@@ -264,18 +264,6 @@ static int bind_device(struct vfio *v, struct vfio_dev *d, const struct host_pci
 
 /* --- what its DMA undergoes --- */
 
-static int check_nesting(struct vfio_dev *d)
-{
-	int err = iommufd_hw_info(&d->v->iommufd, d->id, &d->hw);
-	const char *missing = err ? NULL : iommufd_cannot_nest(&d->hw);
-
-	if (!err && !missing)
-		return 0;
-	log_error("--vfio %s: the host's IOMMU %s %s%s, so a guest's tables cannot be nested: give viommu=off to assign it without a vIOMMU",
-		  d->bdf, d->iommu, missing ? "lacks " : "does not say what it can do: ", missing ? missing : strerror(-err));
-	return EXIT_HOST;
-}
-
 /* At most one function of a group may be behind a unit: its members share what the host applies. */
 static int check_alone(const struct vfio *v, const struct vfio_dev *d, const char *sys)
 {
@@ -318,9 +306,9 @@ static int attach_parent(struct vfio_dev *d)
 	return vfio_attach(d, parent);
 }
 
-static int attach_device(struct vfio_dev *d, const char *sys)
+static int attach_device(struct vfio_dev *d, enum viommu_kind kind, const char *sys)
 {
-	int err = d->viommu ? check_nesting(d) : 0;
+	int err = d->viommu ? vfio_check_nesting(d, kind) : 0;
 
 	if (!err && d->viommu)
 		err = check_alone(d->v, d, sys);
@@ -351,6 +339,7 @@ static int open_device(struct vfio *v, const struct vm_config *c, const struct v
 	snprintf(d->name, sizeof(d->name), "%s", cfg->id ? cfg->id : cfg->bdf);
 	d->p2p = cfg->p2p == ON;
 	d->viommu = c->viommu != VIOMMU_OFF && cfg->viommu != OFF;
+	d->viommu_asked = cfg->viommu == ON;
 	status = check_host(d, sys, &h);
 	if (!status)
 		status = open_file(d, &h, cfg->dev.fd, sys);
@@ -381,7 +370,7 @@ static int open_all(struct vfio *v, const struct vm_config *c, const struct kvm 
 	for (unsigned i = 0; i < c->n_vfios && !status; i++)
 		status = open_device(v, c, &c->vfios[i], sys);
 	for (unsigned i = 0; i < v->n && !status; i++)
-		status = attach_device(v->dev[i], sys);
+		status = attach_device(v->dev[i], c->viommu, sys);
 	return status;
 }
 
@@ -573,9 +562,21 @@ static void fill(void *arg, struct report_obj *o)
 	report_u64(o, "attaches", __atomic_load_n(&v->attaches, __ATOMIC_RELAXED));
 }
 
+static void fill_device(void *arg, struct report_obj *o)
+{
+	const struct vfio_dev *d = arg;
+
+	report_str(o, "bdf", d->bdf);
+	report_bool(o, "viommu", d->viommu);
+}
+
 int vfio_report(struct vfio *v, struct report *r)
 {
-	return v ? report_section(r, "iommufd", fill, v) : 0;
+	int err = v ? report_section(r, "iommufd", fill, v) : 0;
+
+	for (unsigned i = 0; v && i < v->n && !err; i++)
+		err = report_section(r, v->dev[i]->name, fill_device, v->dev[i]);
+	return err;
 }
 
 /* --- the end --- */

@@ -65,6 +65,9 @@ void vfio_cut(struct vfio_dev *d);
 /* fn(arg) is called on the event thread after the guest has reset the device: what the host refused meanwhile can be tried again. */
 void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg);
 
+/* What --viommu auto means for the devices behind a unit: their host IOMMU's kind; VIOMMU_VTD if there is none. v may be NULL. */
+enum viommu_kind vfio_unit_kind(const struct vfio *v);
+
 /* Name of the host's IOMMU in front of device i of c ("" unknown), and whether it is behind a unit of the guest. */
 const char *vfio_host_iommu(const struct vfio_dev *d);
 

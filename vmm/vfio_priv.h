@@ -53,7 +53,7 @@ struct vfio_dev {
 	/* Held over a change of what its DMA undergoes and over a reset; taken after fn.lock and a unit's locks. */
 	pthread_mutex_t dma;
 	bool in_kvm, bound, attached, plugged;
-	bool viommu;
+	bool viommu, viommu_asked; /* behind a unit; and the user said so */
 	bool can_reset;
 	bool p2p;
 	bool cut; /* atomic: bus mastering stays off */
@@ -139,6 +139,13 @@ void vfio_msix_changed(struct pci_fn *fn, int vec);
 void vfio_irq_eoi(struct vfio_dev *d, u32 line);
 
 /* --- vfio.c --- */
+
+/*
+ * vfio_nest.c: asks what the IOMMU and the kernel can do for a unit of that kind (VIOMMU_AUTO: of the IOMMU's own kind). What cannot be ends the
+ * start-up: EXIT_HOST after one log_error line; but for AMD, where no released kernel can, a device nobody asked it for stays outside (d->viommu)
+ * after one warning.
+ */
+int vfio_check_nesting(struct vfio_dev *d, enum viommu_kind kind) __must_check;
 
 /* Resets the hardware. 0 or -errno. */
 int vfio_dev_reset(struct vfio_dev *d);

@@ -67,7 +67,8 @@ static int show_one(const struct vm_config *c, const struct vfio_cfg *v, const c
 		free(s);
 		return err;
 	}
-	if (c->viommu != VIOMMU_OFF && v->viommu != OFF)
+	/* No released kernel nests AMD's tables: a device that is not told to be behind the unit is outside. */
+	if (c->viommu != VIOMMU_OFF && (c->viommu == VIOMMU_AMDVI ? v->viommu == ON : v->viommu != OFF))
 		err = units_stand_in(units, h.iommu, &s->fn, &s->fn.dma);
 	if (!err)
 		err = plug(s, sys, v->bdf, ctx);

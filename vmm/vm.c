@@ -238,6 +238,7 @@ static void init_units(struct vm *vm)
 		.identity = &vm->identity,
 		.base = vm->plat.viommu,
 		.pci = vm->pci,
+		.auto_kind = vfio_unit_kind(vm->vfio),
 		.haw = (u8)vm->kvm.phys_bits,
 		.failed = unit_failed,
 		.failed_arg = vm,

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/viommu/backend_iommufd.h"
+#include "devices/viommu/backend_iommufd_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "vmm/vfio.h"
 
 /* VT-d 4.1 sections 11.4.2 and 11.4.3 */
 #define CAP_MGAW GENMASK(21, 16) /* width of input addresses less one; nested ones too */
@@ -13,29 +11,14 @@
 #define ECAP_SRS BIT(31)
 #define ECAP_SMPWC BIT(48)
 
-/* Entries of one host call. */
-#define RUN 64
 /*
  * A longer range is told as everything: it costs hardware no more, and QEMU's VT-d, where that is the host's, takes no mask beyond 18. Its
  * driver hears of that only after it has said that all went well.
  */
 #define MAX_RANGE_PAGES BIT(18)
 
-struct s1_dev {
-	struct s1_dev *next;
-	struct vfio_dev *d;
-	u32 hwpt; /* the nested table in force, 0: none */
-	u32 tag;
-};
-
-struct nested {
-	struct iommufd *f;
-	struct s1_caps caps;
-	struct s1_dev *devs; /* fixed once the guest runs */
-};
-
 /* Four levels and no PASIDs, whatever the host offers beyond. One configuration a device also bounds the nested tables of a VM. */
-static void caps_of(const struct iommufd_hw *hw, struct s1_caps *caps)
+static void vtd_caps(const struct iommufd_hw *hw, struct s1_caps *caps)
 {
 	*caps = (struct s1_caps){
 		.page_1g = hw->vtd.cap & CAP_FL1GP,
@@ -69,7 +52,7 @@ static int nested_dev_add(void *be, struct pci_fn *fn, struct s1_dev **dev)
 
 	if (!d || !vfio_parent(d))
 		return -ENODEV;
-	caps_of(vfio_hw(d), &caps);
+	b->kind->caps(vfio_hw(d), &caps);
 	if (!covers(&caps, &b->caps))
 		return -EOPNOTSUPP;
 	s = calloc(1, sizeof(*s));
@@ -81,6 +64,7 @@ static int nested_dev_add(void *be, struct pci_fn *fn, struct s1_dev **dev)
 		return err;
 	}
 	s->d = d;
+	s->fn = fn;
 	s->next = b->devs;
 	b->devs = s;
 	*dev = s;
@@ -114,13 +98,15 @@ static void nested_dev_del(void *be, struct s1_dev *dev)
 	struct s1_dev **p = &b->devs;
 
 	(void)block(b, dev);
+	if (b->kind->dev_fini)
+		b->kind->dev_fini(b, dev);
 	while (*p != dev)
 		p = &(*p)->next;
 	*p = dev->next;
 	free(dev);
 }
 
-static int set_table(struct nested *b, struct s1_dev *s, const struct s1_config *cfg)
+static int vtd_table(struct nested *b, struct s1_dev *s, const struct s1_config *cfg, u32 *hwpt)
 {
 	const struct s1_table *t = &cfg->table;
 	struct iommufd_vtd_s1 s1 = {
@@ -130,20 +116,37 @@ static int set_table(struct nested *b, struct s1_dev *s, const struct s1_config 
 		.flags = (t->supervisor ? IOMMUFD_VTD_S1_SRE : 0) | (t->write_protect ? IOMMUFD_VTD_S1_WPE : 0) |
 			 (t->extended_access ? IOMMUFD_VTD_S1_EAFE : 0),
 	};
-	u32 hwpt;
-	int err = iommufd_vtd_s1_alloc(b->f, vfio_dev_id(s->d), vfio_parent(s->d), &s1, &hwpt);
+	int err = iommufd_vtd_s1_alloc(b->f, vfio_dev_id(s->d), vfio_parent(s->d), &s1, hwpt);
 
 	if (err)
 		return err;
-	err = vfio_attach(s->d, hwpt);
-	if (err) {
-		(void)!iommufd_destroy(b->f, hwpt);
+	err = vfio_attach(s->d, *hwpt);
+	if (err)
+		(void)!iommufd_destroy(b->f, *hwpt);
+	return err;
+}
+
+static int set_table(struct nested *b, struct s1_dev *s, const struct s1_config *cfg)
+{
+	u32 hwpt;
+	int err = b->kind->table(b, s, cfg, &hwpt);
+
+	if (err)
 		return err;
-	}
 	drop_table(b, s);
 	s->hwpt = hwpt;
 	s->tag = cfg->tag;
 	return 0;
+}
+
+/* Where tables do not take each other's place in one step. */
+static int leave_table(struct nested *b, struct s1_dev *s)
+{
+	int err = b->kind->detach_first && s->hwpt ? vfio_detach(s->d) : 0;
+
+	if (!err && b->kind->detach_first)
+		drop_table(b, s);
+	return err;
 }
 
 /* Whatever fails, the device is detached before this returns: also where the host is resetting it and would bring the old table back. */
@@ -156,9 +159,10 @@ static int nested_set(void *be, struct s1_dev *dev, u32 pasid, const struct s1_c
 		return cfg->kind == S1_BLOCK ? 0 : -EINVAL;
 	if (cfg->kind == S1_BLOCK)
 		return block(b, dev);
-	if (cfg->kind == S1_TABLE) {
+	err = leave_table(b, dev);
+	if (!err && cfg->kind == S1_TABLE) {
 		err = set_table(b, dev, cfg);
-	} else {
+	} else if (!err) {
 		err = vfio_attach(dev->d, vfio_parent(dev->d));
 		if (!err)
 			drop_table(b, dev);
@@ -171,7 +175,7 @@ static int nested_set(void *be, struct s1_dev *dev, u32 pasid, const struct s1_c
 
 /* --- invalidations --- */
 
-static bool concerns(const struct s1_dev *s, const struct s1_inv *v)
+bool nested_concerns(const struct s1_dev *s, const struct s1_inv *v)
 {
 	if (!s->hwpt)
 		return false;
@@ -189,7 +193,7 @@ static unsigned convert(const struct s1_dev *s, const struct s1_inv *invs, unsig
 	for (unsigned i = 0; i < n; i++) {
 		const struct s1_inv *v = &invs[i];
 
-		if (!concerns(s, v))
+		if (!nested_concerns(s, v))
 			continue;
 		if (v->scope != S1_INV_RANGE || v->npages > MAX_RANGE_PAGES) {
 			out[0] = (struct iommufd_vtd_s1_inv){ .npages = ~0ULL };
@@ -200,9 +204,9 @@ static unsigned convert(const struct s1_dev *s, const struct s1_inv *invs, unsig
 	return k;
 }
 
-static int invalidate_run(struct nested *b, const struct s1_inv *invs, unsigned n, unsigned *calls)
+static int vtd_inv(struct nested *b, const struct s1_inv *invs, unsigned n, unsigned *calls)
 {
-	struct iommufd_vtd_s1_inv out[RUN];
+	struct iommufd_vtd_s1_inv out[NESTED_RUN];
 	int err = 0;
 
 	for (struct s1_dev *s = b->devs; s && !err; s = s->next) {
@@ -218,12 +222,13 @@ static int invalidate_run(struct nested *b, const struct s1_inv *invs, unsigned 
 
 static int nested_inv(void *be, const struct s1_inv *invs, unsigned n, unsigned *done, unsigned *calls)
 {
+	struct nested *b = be;
 	int err = 0;
 
 	for (*done = 0; *done < n && !err;) {
-		unsigned run = MIN(n - *done, (unsigned)RUN);
+		unsigned run = MIN(n - *done, (unsigned)NESTED_RUN);
 
-		err = invalidate_run(be, invs + *done, run, calls);
+		err = b->kind->inv(b, invs + *done, run, calls);
 		if (!err)
 			*done += run;
 	}
@@ -232,8 +237,14 @@ static int nested_inv(void *be, const struct s1_inv *invs, unsigned n, unsigned 
 
 static void nested_destroy(void *be)
 {
-	free(be);
+	struct nested *b = be;
+
+	if (b->kind->fini)
+		b->kind->fini(b);
+	free(b);
 }
+
+static const struct nested_kind nested_vtd = { .caps = vtd_caps, .table = vtd_table, .inv = vtd_inv };
 
 static const struct s1_backend_ops nested_ops = {
 	.probe = nested_probe,
@@ -251,7 +262,8 @@ int backend_iommufd_create(const struct vfio_dev *first, struct s1_backend *out)
 	if (!b)
 		return -ENOMEM;
 	b->f = vfio_iommufd(first);
-	caps_of(vfio_hw(first), &b->caps);
+	b->kind = vfio_hw(first)->type == IOMMUFD_HW_AMD ? &nested_amd : &nested_vtd;
+	b->kind->caps(vfio_hw(first), &b->caps);
 	*out = (struct s1_backend){ .ops = &nested_ops, .be = b };
 	return 0;
 }

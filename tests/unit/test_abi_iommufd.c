@@ -5,7 +5,10 @@
 
 /* As documented for Linux 7.3: what distributions' headers are too old for. */
 static const struct { unsigned long have, want; } rows[] = {
-	{ IOMMUFD_DESTROY, 0x3b80 }, { IOMMUFD_IOAS_ALLOC, 0x3b81 }, { IOMMUFD_IOAS_MAP, 0x3b85 }, { IOMMUFD_IOAS_UNMAP, 0x3b86 },
+	{ IOMMUFD_VIOMMU_ALLOC, 0x3b90 }, { IOMMUFD_VDEVICE_ALLOC, 0x3b91 }, { sizeof(struct iommufd_viommu_alloc), 40 },
+	{ sizeof(struct iommufd_vdevice_alloc), 24 }, { sizeof(struct iommufd_hw_amd), 16 }, { sizeof(struct iommufd_amd_guest), 32 },
+	{ sizeof(struct iommufd_amd_inv), 16 }, { offsetof(struct iommufd_viommu_alloc, data_uptr), 32 },
+	{ offsetof(struct iommufd_vdevice_alloc, virt_id), 16 }, { IOMMUFD_DESTROY, 0x3b80 }, { IOMMUFD_IOAS_ALLOC, 0x3b81 }, { IOMMUFD_IOAS_MAP, 0x3b85 }, { IOMMUFD_IOAS_UNMAP, 0x3b86 },
 	{ IOMMUFD_HWPT_ALLOC, 0x3b89 }, { IOMMUFD_GET_HW_INFO, 0x3b8a }, { IOMMUFD_HWPT_INVALIDATE, 0x3b8d }, { IOMMUFD_IOAS_MAP_FILE, 0x3b8f },
 	{ sizeof(struct iommufd_destroy), 8 }, { sizeof(struct iommufd_ioas_alloc), 12 }, { sizeof(struct iommufd_ioas_map), 40 },
 	{ sizeof(struct iommufd_ioas_map_file), 40 }, { sizeof(struct iommufd_ioas_unmap), 24 }, { sizeof(struct iommufd_hw_info), 40 },

@@ -160,6 +160,23 @@ static void test_check_vfio_without_functions_is_one_line(void **state)
 	vfio_rig_fini(&r);
 }
 
+static void test_check_vfio_amd_kernel_is_tried(void **state)
+{
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	fake.amd = true;
+	run(&r);
+	assert_non_null(strstr(text, "can nest: yes"));
+	assert_non_null(strstr(text, "EFR.GTSup: yes (needed"));
+	fake.amd_table_errno = EOPNOTSUPP;
+	run(&r);
+	assert_true(all_ok);
+	assert_non_null(strstr(text, "can nest: no, because dmar0 lacks nested AMD tables (HWPT_ALLOC)"));
+	assert_int_equal(fake.n_live, 0);
+	vfio_rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_check_vfio_tells_a_device_in_use_and_its_group),
 		cmocka_unit_test(test_check_vfio_counts_memory_over_all_vms),
 		cmocka_unit_test(test_check_vfio_without_functions_is_one_line),
+		cmocka_unit_test(test_check_vfio_amd_kernel_is_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,22 @@ static void test_host_pci_vtd_caps_come_from_the_unit(void **state)
 	assert_int_equal(host_pci_vtd_caps(sys, "dmar0", &cap, &ecap), -EINVAL);
 }
 
+static void test_host_pci_amd_features_come_from_the_unit(void **state)
+{
+	u64 efr = 1, efr2 = 1;
+
+	assert_int_equal(host_pci_amd_efr(sys, "ivhd0", &efr, &efr2), -ENOENT);
+	sysfs_file(sys, "class/iommu/ivhd0/amd-iommu/features", "f77ef22294ada:8\n");
+	assert_int_equal(host_pci_amd_efr(sys, "ivhd0", &efr, &efr2), 0);
+	assert_int_equal(efr, 0xf77ef22294ada);
+	assert_int_equal(efr2, 8);
+	sysfs_file(sys, "class/iommu/ivhd0/amd-iommu/features", "4f77ef22294ada\n");
+	assert_int_equal(host_pci_amd_efr(sys, "ivhd0", &efr, &efr2), 0);
+	assert_int_equal(efr2, 0);
+	sysfs_file(sys, "class/iommu/ivhd0/amd-iommu/features", "none\n");
+	assert_int_equal(host_pci_amd_efr(sys, "ivhd0", &efr, &efr2), -EINVAL);
+}
+
 static void test_host_pci_bars_have_size_and_kind(void **state)
 {
 	struct host_pci_bar bar[HOST_PCI_BARS];
@@ -140,6 +156,7 @@ int main(void)
 		cmocka_unit_test(test_host_pci_parse_takes_bdfs_only),
 		cmocka_unit_test_setup_teardown(test_host_pci_read_tells_what_sysfs_tells, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_group_lists_its_members, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_host_pci_amd_features_come_from_the_unit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_vtd_caps_come_from_the_unit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_bars_have_size_and_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_pci_knows_a_device_file_by_its_number, setup, teardown),

@@ -53,6 +53,30 @@ static void test_iommufd_ram_is_mapped_by_file_or_by_address(void **state)
 	}
 }
 
+static void test_iommufd_amd_probe_leaves_nothing_and_says_what_is_missing(void **state)
+{
+	struct iommufd f;
+	u32 ioas;
+	int err;
+
+	fake_init();
+	fake.amd = true;
+	assert_int_equal(iommufd_open(&f, -1), 0);
+	assert_int_equal(iommufd_ioas_alloc(&f, &ioas), 0);
+	for (unsigned n = 0; n < 5; n++) {
+		const char *missing;
+
+		/* Parent, vIOMMU, table, invalidation. */
+		fake.fail_at = n ? fake.calls + n : 0;
+		missing = iommufd_amd_probe(&f, 1, ioas, &err);
+		assert_true(!missing == !n);
+		assert_int_equal(err, n ? -EIO : 0);
+		assert_int_equal(f.n_live, 1);
+	}
+	iommufd_close(&f);
+	assert_int_equal(fake.n_live, 0);
+}
+
 static void test_iommufd_map_without_memlock_is_an_error(void **state)
 {
 	struct mem *m = ram();
@@ -127,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_iommufd_objects_are_remembered_and_destroyed),
 		cmocka_unit_test(test_iommufd_ram_is_mapped_by_file_or_by_address),
+		cmocka_unit_test(test_iommufd_amd_probe_leaves_nothing_and_says_what_is_missing),
 		cmocka_unit_test(test_iommufd_map_without_memlock_is_an_error),
 		cmocka_unit_test(test_iommufd_pinned_ram_keeps_its_pages_over_a_reset),
 		cmocka_unit_test(test_iommufd_hw_info_names_vtd),

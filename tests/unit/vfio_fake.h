@@ -25,6 +25,10 @@ static struct {
 	/* what the host is */
 	u64 cap, ecap;
 	u64 cap_2, ecap_2; /* of the second function's IOMMU */
+	bool amd;          /* the IOMMU is AMD's, of a kernel that can nest its tables */
+	u64 efr, efr2;
+	bool ats;          /* the device may use a device TLB */
+	int viommu_errno, amd_table_errno;
 	unsigned busy_for; /* so many attachments find the device being reset */
 	bool differ;       /* a parent of the one IOMMU does not fit the other */
 	void (*on_cfg_write)(void); /* called once, before the next write to config space */
@@ -55,6 +59,12 @@ static struct {
 	u32 attached; /* 0: blocked */
 	unsigned n_attach, n_detach, n_reset, n_hot_reset, n_mapped, n_by_file, n_inv_calls, n_inv, n_inv_done;
 	struct iommufd_vtd_s1_inv inv[64];
+	struct iommufd_amd_inv amd_inv[64];
+	struct iommufd_amd_guest dte; /* the latest */
+	u64 virt_id;
+	u32 viommu_type;
+	char seq[65];      /* of attachments: D detached, P what is no nested table, N a nested one */
+	unsigned n_seq;
 	struct iommufd_vtd_s1 s1;
 	u64 root_of[64]; /* by HWPT; 0: no nested table */
 	unsigned in_kvm;
@@ -105,6 +115,7 @@ static inline void fake_init(void)
 	fake.dev_fd = fake.dev_2_fd = fake.iommu_fd = -1;
 	fake.next_id = 1;
 	fake.cap = fake.ecap = fake.cap_2 = fake.ecap_2 = ~0ULL;
+	fake.efr = fake.efr2 = ~0ULL;
 	put_le(c, 4, 0x00101b36);
 	put_le(c + PCI_COMMAND, 4, 0x0010 << 16 | 7);
 	put_le(c + PCI_CLASS_REVISION, 4, 0x01080202);
@@ -293,6 +304,39 @@ static inline int fake_export(const struct vfio_dma_buf *b)
 	return fake.dmabuf_fd = memfd_create("dmabuf", MFD_CLOEXEC);
 }
 
+static inline void fake_sequence(char what)
+{
+	if (fake.n_seq < sizeof(fake.seq) - 1)
+		fake.seq[fake.n_seq++] = what;
+}
+
+/* With the checks of Linux. The root is where the GCR3 table is. */
+static inline int fake_amd_table(struct iommufd_hwpt_alloc *a)
+{
+	const u64 *d;
+
+	if (fake.amd_table_errno || !fake.amd || a->data_len != 32)
+		return fake_error(fake.amd_table_errno ? fake.amd_table_errno : EOPNOTSUPP);
+	fake.dte = *(struct iommufd_amd_guest *)(uintptr_t)a->data_uptr;
+	d = fake.dte.dte;
+	a->out_id = fake_object();
+	fake.root_of[a->out_id % 64] = (d[0] >> 58 & 7) << 12 | (d[1] >> 16 & 0xffff) << 15 | (d[1] >> 43) << 31;
+	return fake_error((d[0] & (GENMASK(51, 12) | GENMASK(11, 9))) || !fake.root_of[a->out_id % 64] ? EINVAL : 0);
+}
+
+static inline int fake_amd_inv(struct iommufd_invalidate *v)
+{
+	const struct iommufd_amd_inv *e = (void *)(uintptr_t)v->data_uptr;
+
+	if (fake.invalidate_errno || !fake_alive(v->hwpt_id))
+		v->entry_num = 0;
+	for (u32 i = 0; i < v->entry_num && fake.n_inv < ARRAY_SIZE(fake.amd_inv); i++)
+		fake.amd_inv[fake.n_inv++] = e[i];
+	fake.n_inv_calls++;
+	fake.n_inv_done += v->entry_num;
+	return fake_error(fake.invalidate_errno);
+}
+
 static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 {
 	switch (req) {
@@ -319,6 +363,12 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 	case IOMMUFD_GET_HW_INFO: {
 		struct iommufd_hw_info *h = arg;
 
+		if (fake.amd) {
+			h->out_data_type = IOMMUFD_HW_AMD;
+			h->out_capabilities = fake.ats ? 0 : IOMMUFD_CAP_NO_ATS;
+			*(struct iommufd_hw_amd *)(uintptr_t)h->data_uptr = (struct iommufd_hw_amd){ fake.efr, fake.efr2 };
+			return 0;
+		}
 		h->out_data_type = IOMMUFD_HW_VTD;
 		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->ecap = h->dev_id == fake.dev_id_2 ? fake.ecap_2 : fake.ecap;
 		((struct iommufd_hw_vtd *)(uintptr_t)h->data_uptr)->cap = h->dev_id == fake.dev_id_2 ? fake.cap_2 : fake.cap;
@@ -329,6 +379,8 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 
 		if (!fake_alive(a->pt_id))
 			return fake_error(ENOENT);
+		if (a->data_type == IOMMUFD_HWPT_DATA_AMD_GUEST)
+			return fake_amd_table(a);
 		if (a->data_type == IOMMUFD_HWPT_DATA_VTD_S1)
 			fake.s1 = *(struct iommufd_vtd_s1 *)(uintptr_t)a->data_uptr;
 		a->out_id = fake_object();
@@ -340,6 +392,8 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 		struct iommufd_invalidate *v = arg;
 		const struct iommufd_vtd_s1_inv *e = (void *)(uintptr_t)v->data_uptr;
 
+		if (v->data_type == IOMMUFD_INV_AMD)
+			return fake_amd_inv(v);
 		fake.n_inv_calls++;
 		for (u32 i = 0; i < v->entry_num && fake.n_inv < ARRAY_SIZE(fake.inv); i++)
 			fake.inv[fake.n_inv++] = e[i];
@@ -347,6 +401,24 @@ static inline int fake_iommu_ioctl(unsigned long req, void *arg)
 			v->entry_num = 0;
 		fake.n_inv_done += v->entry_num;
 		return fake_error(fake.invalidate_errno);
+	}
+	case IOMMUFD_VIOMMU_ALLOC: {
+		struct iommufd_viommu_alloc *a = arg;
+
+		if (!fake.amd || fake.viommu_errno || !a->type || a->flags || !fake_alive(a->hwpt_id))
+			return fake_error(fake.viommu_errno ? fake.viommu_errno : EOPNOTSUPP);
+		fake.viommu_type = a->type;
+		a->out_id = fake_object();
+		return 0;
+	}
+	case IOMMUFD_VDEVICE_ALLOC: {
+		struct iommufd_vdevice_alloc *a = arg;
+
+		if (!fake_alive(a->viommu_id))
+			return fake_error(ENOENT);
+		fake.virt_id = a->virt_id;
+		a->out_id = fake_object();
+		return 0;
 	}
 	default:
 		return fake_error(ENOTTY);
@@ -416,6 +488,7 @@ static inline int fake_attach(const struct vfio_attach_pt *a, bool second)
 	if (fake.differ && fake.of_2[a->pt_id % 64] != second)
 		return fake_error(EINVAL);
 	*(second ? &fake.attached_2 : &fake.attached) = a->pt_id;
+	fake_sequence(fake.root_of[a->pt_id % 64] ? 'N' : 'P');
 	fake.n_attach++;
 	return 0;
 }
@@ -457,6 +530,7 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg, bool second)
 		if (fake.detach_errno)
 			return fake_error(fake.detach_errno);
 		*(second ? &fake.attached_2 : &fake.attached) = 0;
+		fake_sequence('D');
 		fake.n_detach++;
 		return 0;
 	default:
