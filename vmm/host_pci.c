@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -219,20 +218,20 @@ int host_pci_vtd_caps(const char *sys, const char *iommu, u64 *cap, u64 *ecap)
 
 int host_pci_amd_efr(const char *sys, const char *iommu, u64 *efr, u64 *efr2)
 {
-	char path[PATH_MAX];
-	int err = 0;
-	FILE *f;
+	char path[PATH_MAX], text[64], *end;
+	int err;
 
 	snprintf(path, sizeof(path), "%s/class/iommu/%s/amd-iommu/features", sys, iommu);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	*efr2 = 0;
+	err = read_text(path, text, sizeof(text));
+	if (err)
+		return err;
+	errno = 0;
+	*efr = strtoull(text, &end, 16);
+	if (errno || end == text || (*end && *end != ':'))
+		return -EINVAL;
 	/* Older kernels have the first only. */
-	if (fscanf(f, "%" SCNx64 ":%" SCNx64, efr, efr2) < 1)
-		err = -EINVAL;
-	fclose(f);
-	return err;
+	*efr2 = *end ? strtoull(end + 1, NULL, 16) : 0;
+	return 0;
 }
 
 int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS])

@@ -4,7 +4,8 @@
  * hardware. For functions assigned by VFIO behind one host IOMMU.
  *
  * A configuration becomes an attachment: blocked is detached, bypass is the nest parent, a table is a nested HWPT of its own. Intel's is made
- * before and destroyed after the exchange, on AMD the device is detached in between. The host reports no faults of VT-d to user space: what hardware refuses is in the host's log.
+ * before and destroyed after the exchange, on AMD the device is detached in between. The host reports no faults to user space: what hardware
+ * refuses is in the host's log.
  */
 #ifndef NIDUS_BACKEND_IOMMUFD_H
 #define NIDUS_BACKEND_IOMMUFD_H

@@ -41,12 +41,6 @@ interpret()
 	! grep -E 'Error|Warning|AE_[A-Z]' "$1/log"
 }
 
-# says FILE <LINES: iasl reads FIELD : VALUE in the table, for each line in this order
-says()
-{
-	awk -F ' : ' 'NR == FNR { want[n++] = $0; next } i < n && index($0, want[i]) { i++ } END { if (i < n) { print "not found: " want[i]; exit 1 } }' - "$1"
-}
-
 n=0
 while read -r options; do
 	n=$((n + 1))
@@ -77,44 +71,7 @@ done <<END
 -c 4 -m 6G --disk /no/a --disk /no/b,ro
 -c 1 -m 512M --rng off --console off
 -c 2 -m 1G --disk /no/a,viommu=on --net tap=none,viommu=on --viommu vtd --vsock cid=3 --balloon on --console hvc:pty
--c 1 -m 64M --viommu vtd --disk /no/a,viommu=on --disk /no/b
 -c 1 -m 64M --viommu amdvi --disk /no/a,viommu=on --disk /no/b --disk /no/c,viommu=on
 END
-# What a guest must find in the two tables of units, field by field: nothing is behind one that did not ask for it.
-if ! says "$dir/$((n - 1))/dmar.dsl" <<END || ! says "$dir/$n/ivrs.dsl" <<END2
-Host Address Width : 2D
-Flags : 00
-Subtable Type : 0000 [Hardware Unit Definition]
-Flags : 00
-Register Base Address : 00000000FEB00000
-Device Scope Type : 01 [PCI Endpoint Device]
-PCI Path : 01,00
-Raw Table Data: Length 72
-END
-Virtualization Info : 00182E41
-Subtable Type : 11 [Hardware Definition Block]
-Flags : 20
-Length : 0030
-DeviceId : 00E8
-Capability Offset : 0040
-Base Address : 00000000FEB00000
-PCI Segment Group : 0000
-Virtualization Info : 0000
-Attributes : 00000001
-EFR Image : 00010000000000D0
-Reserved : 0000000000000000
-Entry Type : 02
-Device ID : 0008
-Data Setting : 00
-Entry Type : 02
-Device ID : 0018
-Data Setting : 00
-Raw Table Data: Length 96
-END2
-then
-	fail=$((fail + 1))
-else
-	pass=$((pass + 1))
-fi
 echo "acpi: $pass passed, $fail failed, 0 skipped"
 [ $fail -eq 0 ]

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The DMAR table as iasl reads it, field by field: which fields there are, in order, with their values, and that each value is what the table's
+# The DMAR and IVRS tables as iasl reads them, field by field: which fields there are, in order, with their values, and that each value is what the table's
 # bytes at that place are. The devices behind the unit are those of the options; those that are not are not listed.
 cd "$(dirname "$0")/../.." || exit 1
 skip()
 {
-	echo "dmar: 0 passed, 0 failed, 1 skipped ($1)"
+	echo "unit_tables: 0 passed, 0 failed, 1 skipped ($1)"
 	exit 0
 }
 command -v iasl >/dev/null || skip "no iasl: install acpica-tools"
@@ -38,35 +38,42 @@ same_bytes()
 	done
 }
 
-# check OPTIONS: against $dir/want, one "name=value" per line for all but the checksum
+# check TABLE OPTIONS: against $dir/want, one "name=value" per line for all but the checksum
 check()
 {
 	rm -rf "$dir/t"
 	# shellcheck disable=SC2086 # words on purpose
-	./nidus show acpi $1 --out "$dir/t" >"$dir/log" 2>&1 && iasl -d "$dir/t/dmar.dat" >>"$dir/log" 2>&1 &&
-		fields "$dir/t/dmar.dsl" | sed 's/^[0-9]* [0-9]* //' | grep -v '^Checksum=' >"$dir/got"
-	if [ -s "$dir/got" ] && diff "$dir/want" "$dir/got" >"$dir/diff" && same_bytes "$dir/t/dmar" >"$dir/diff" && [ ! -s "$dir/diff" ]; then
+	./nidus show acpi $2 --out "$dir/t" >"$dir/log" 2>&1 && iasl -d "$dir/t/$1.dat" >>"$dir/log" 2>&1 &&
+		fields "$dir/t/$1.dsl" | sed 's/^[0-9]* [0-9]* //' | grep -v '^Checksum=' >"$dir/got"
+	if [ -s "$dir/got" ] && diff "$dir/want" "$dir/got" >"$dir/diff" && same_bytes "$dir/t/$1" >"$dir/diff" && [ ! -s "$dir/diff" ]; then
 		pass=$((pass + 1))
 	else
-		echo "show acpi $1:"
+		echo "show acpi $2:"
 		cat "$dir/log" "$dir/diff"
 		fail=$((fail + 1))
 	fi
 	rm -f "$dir/got"
 }
 
-# header LENGTH: 46 bits of address width in the offline machine
+# header SIGNATURE LENGTH REVISION
 header()
 {
 	cat <<END
-Signature="DMAR"
-Table Length=$1
-Revision=01
+Signature="$1"
+Table Length=$2
+Revision=$3
 Oem ID="NIDUS "
 Oem Table ID="NIDUSX86"
 Oem Revision=00000001
 Asl Compiler ID="NIDU"
 Asl Compiler Revision=00000001
+END
+}
+# dmar LENGTH: 46 bits of address width in the offline machine
+dmar()
+{
+	header DMAR "$1" 01
+	cat <<END
 Host Address Width=2D
 Flags=00
 Reserved=00 00 00 00 00 00 00 00 00 00
@@ -97,10 +104,45 @@ PCI Path=$1,00
 END
 }
 
-{ header 00000048; unit 0018 00000000FEB00000; endpoint 01; } >"$dir/want"
-check "-k /k --viommu vtd -d /no/a,viommu=on --rng off"
+{ dmar 00000048; unit 0018 00000000FEB00000; endpoint 01; } >"$dir/want"
+check dmar "-k /k --viommu vtd -d /no/a,viommu=on --rng off"
 # The entropy device and the second disk are outside; the test devices come last, past the rest.
-{ header 00000058; unit 0028 00000000FEB00000; endpoint 02; endpoint 04; endpoint 05; } >"$dir/want"
-check "-k /k --viommu vtd -d /no/a -d /no/b,viommu=on --testdev"
-echo "dmar: $pass passed, $fail failed, 0 skipped"
+{ dmar 00000058; unit 0028 00000000FEB00000; endpoint 02; endpoint 04; endpoint 05; } >"$dir/want"
+check dmar "-k /k --viommu vtd -d /no/a -d /no/b,viommu=on --testdev"
+
+# ivrs LENGTH LENGTH-OF-IVHD: EFRSup, 48-bit guest and virtual addresses, 46 physical; one IVHD 11h of 00:1d.0 that says HATDis
+ivrs()
+{
+	header IVRS "$1" 02
+	cat <<END
+Virtualization Info=00182E41
+Reserved=0000000000000000
+Subtable Type=11
+Flags=20
+Length=$2
+DeviceId=00E8
+Capability Offset=0040
+Base Address=00000000FEB00000
+PCI Segment Group=0000
+Virtualization Info=0000
+Attributes=00000001
+EFR Image=00010000000000D0
+Reserved=0000000000000000
+END
+}
+# select DEVICE-ID
+select_one()
+{
+	cat <<END
+Entry Type=02
+Device ID=$1
+Data Setting=00
+END
+}
+
+{ ivrs 0000005C 002C; select_one 0008; } >"$dir/want"
+check ivrs "-k /k --viommu amdvi -d /no/a,viommu=on --rng off"
+{ ivrs 00000064 0034; select_one 0010; select_one 0020; select_one 0028; } >"$dir/want"
+check ivrs "-k /k --viommu amdvi -d /no/a -d /no/b,viommu=on --testdev"
+echo "unit_tables: $pass passed, $fail failed, 0 skipped"
 [ $fail -eq 0 ]
