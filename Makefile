@@ -113,6 +113,7 @@ SRCS := \
 	devices/virtio_balloon.c \
 	devices/virtio_console.c \
 	devices/vhost.c \
+	devices/vhost_tlb.c \
 	devices/tap.c \
 	devices/rate.c \
 	devices/pvpanic.c \

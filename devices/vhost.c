@@ -107,9 +107,9 @@ static int map_ring(struct vhost_ring *r, struct vhost_vring_addr *addr)
 		{ q->avail, 6 + 2ULL * q->size, DMA_READ },
 		{ q->used, 6 + 8ULL * q->size, DMA_WRITE },
 	};
-	u64 at[ARRAY_SIZE(part)];
+	u64 at[ARRAY_SIZE(part)] = { q->desc, q->avail, q->used };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(part); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(part) && !r->vh->iova; i++) {
 		struct iovec iov;
 		int n = dma_get(q->dev->fn.dma, part[i].at, part[i].len, part[i].perm, &r->span[i], &iov, 1);
 

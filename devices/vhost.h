@@ -13,6 +13,7 @@
 struct vhost {
 	int fd;          /* owned */
 	u64 features;    /* what the kernel's side can do */
+	bool iova;       /* it takes I/O virtual addresses and asks for their translation: vhost_tlb.h */
 };
 
 /* One queue of a vhost device. */

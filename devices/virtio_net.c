@@ -2,8 +2,10 @@
 /*
  * virtio-net (virtio 1.2 section 5.1) on a tap interface, in one of two ways that are chosen once:
  *
- * - vhost: the kernel moves frames between tap and rings. Here are only set-up, the control queue and the switching of queue pairs.
- * - user: the event thread does, frame by frame. This is the way of a NIC with rate limits, of one behind a vIOMMU, and of hosts without vhost-net.
+ * - vhost: the kernel moves frames between tap and rings. Here are only set-up, the control queue, the switching of queue pairs, and for
+ *   a NIC behind a vIOMMU the translations that the kernel asks for.
+ * - user: the event thread does, frame by frame. This is the way of a NIC with rate limits, and of hosts without vhost-net or, behind a
+ *   vIOMMU, with one that has no device IOTLB.
  *
  * Queues are receive and transmit of each pair in turn, then control. Offloads are the tap's business: frames carry their virtio_net_hdr through.
  */
@@ -15,7 +17,7 @@
 
 #include "devices/rate.h"
 #include "devices/tap.h"
-#include "devices/vhost.h"
+#include "devices/vhost_tlb.h"
 #include "devices/virtio.h"
 #include "vmm/config.h"
 #include "vmm/log.h"
@@ -69,6 +71,8 @@ struct net_pair {
 	/* vhost */
 	struct vhost vh;
 	struct vhost_ring ring[2];
+	struct vhost_tlb tlb;    /* behind a vIOMMU */
+	struct event_src miss;
 	/* user */
 	struct event_src src;
 	bool readable;           /* the tap may have a frame */
@@ -125,8 +129,10 @@ static int connect_pair(struct net_pair *p, bool on)
 	int fd = on ? p->n->tap.fd[p - p->n->pair] : -1, err = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
-		int e = p->ring[i].on ? vhost_net_backend(&p->vh, i, fd) : 0;
+		int e = on && p->tlb.vh && p->ring[i].on ? vhost_tlb_ring(&p->tlb, p->ring[i].q) : 0;
 
+		if (!e && p->ring[i].on)
+			e = vhost_net_backend(&p->vh, i, fd);
 		err = err ? err : e;
 		/* A doorbell rung while nobody served the ring was taken and forgotten by the kernel. */
 		if (on && p->ring[i].on)
@@ -338,6 +344,8 @@ static int start_rings(struct net *n)
 		struct net_pair *p = &n->pair[i];
 
 		err = vhost_setup(&p->vh, n->vd.features, n->vd.ctx->mem);
+		if (!err && p->tlb.vh)
+			vhost_tlb_start(&p->tlb);
 		for (unsigned j = 0; !err && j < 2; j++)
 			err = p->ring[j].q->enabled ? vhost_ring_start(&p->ring[j]) : 0;
 	}
@@ -355,8 +363,42 @@ static void stop(struct net *n)
 		(void)connect_pair(p, false);
 		vhost_ring_stop(&p->ring[0]);
 		vhost_ring_stop(&p->ring[1]);
+		if (p->tlb.vh)
+			vhost_tlb_stop(&p->tlb);
 	}
 	n->running = false;
+}
+
+/* --- translations for the kernel --- */
+
+static void on_miss(void *arg, u32 events)
+{
+	struct net_pair *p = arg;
+	struct net *n = p->n;
+
+	pthread_mutex_lock(&n->vd.fn.lock);
+	if (vhost_tlb_serve(&p->tlb)) {
+		stop(n);
+		virtio_broken(&n->vd, "memory that the device may not reach");
+	}
+	pthread_mutex_unlock(&n->vd.fn.lock);
+}
+
+/* dma_watch()'s: comes without the device's lock. */
+static void on_gone(void *arg, iova_t iova, iova_t last)
+{
+	struct net *n = arg;
+
+	for (unsigned i = 0; i < n->n_pairs; i++) {
+		struct net_pair *p = &n->pair[i];
+
+		if (!p->tlb.vh || vhost_tlb_gone(&p->tlb, iova, last) == 0)
+			continue;
+		/* Nothing may go by what it still has: its rings stand still until the driver resets the device. */
+		log_guest("%s: the kernel keeps translations that the guest took back: its queues are stopped", n->id);
+		(void)vhost_net_backend(&p->vh, 0, -1);
+		(void)vhost_net_backend(&p->vh, 1, -1);
+	}
 }
 
 static void start(struct virtio_dev *d)
@@ -420,8 +462,12 @@ static void destroy(struct virtio_dev *d)
 		struct net_pair *p = &n->pair[i];
 
 		event_del(&p->src);
+		event_del(&p->miss);
 		vhost_ring_fini(&p->ring[0]);
 		vhost_ring_fini(&p->ring[1]);
+		if (p->tlb.vh)
+			dma_watch(n->vd.fn.dma, NULL, NULL);
+		vhost_tlb_fini(&p->tlb);
 		vhost_close(&p->vh);
 	}
 	event_timer_fini(&n->rx.timer);
@@ -476,8 +522,7 @@ static int fail_vhost(const char *id, int err)
 /* Rate limits are ours to keep; and a host without the module is served more slowly. */
 static int open_vhost(struct net *n, const struct net_cfg *cfg)
 {
-	/* vhost reads guest memory by its own map, which knows no vIOMMU: behind one every access goes through the function's dma. */
-	n->user = cfg->bps || cfg->pps || cfg->viommu == ON;
+	n->user = cfg->bps || cfg->pps;
 	for (unsigned i = 0; !n->user && i < n->n_pairs; i++) {
 		int err = vhost_open(VHOST_NODE, &n->pair[i].vh);
 
@@ -486,6 +531,12 @@ static int open_vhost(struct net *n, const struct net_cfg *cfg)
 			n->user = true;
 		} else if (err) {
 			return fail_vhost(n->id, err);
+		} else if (cfg->viommu == ON && !vhost_tlb_able(&n->pair[i].vh)) {
+			log_warn("%s: the vhost-net of this host cannot follow a vIOMMU (no device IOTLB, or experimental_zcopytx is on), "
+				 "the network is slower without", n->id);
+			n->user = true;
+			for (unsigned j = 0; j <= i; j++)
+				vhost_close(&n->pair[j].vh);
 		}
 	}
 	return 0;
@@ -520,6 +571,14 @@ static int init_dir(struct event *ev, struct net_dir *dir, const struct net_cfg 
 	return dir->limited ? event_timer_init(ev, &dir->timer, fn, arg) : 0;
 }
 
+static int init_tlb(struct net *n, struct net_pair *p)
+{
+	int err = vhost_tlb_init(&p->tlb, &p->vh, n->vd.fn.dma, n->vd.ctx->mem);
+
+	dma_watch(n->vd.fn.dma, on_gone, n);
+	return err ? err : event_add(n->vd.ctx->ev, &p->miss, p->vh.fd, EPOLLIN, on_miss, p);
+}
+
 static int init_queues(const struct dev_ctx *ctx, struct net *n, const struct net_cfg *cfg)
 {
 	int err = init_dir(ctx->ev, &n->rx, cfg, on_rx_time, n);
@@ -536,7 +595,9 @@ static int init_queues(const struct dev_ctx *ctx, struct net *n, const struct ne
 			err = event_add(ctx->ev, &p->src, n->tap.fd[i], EPOLLIN | EPOLLET, on_tap, p);
 			continue;
 		}
-		err = vhost_ring_init(&p->ring[0], &p->vh, 0, p->rx);
+		err = cfg->viommu == ON ? init_tlb(n, p) : 0;
+		if (!err)
+			err = vhost_ring_init(&p->ring[0], &p->vh, 0, p->rx);
 		if (!err)
 			err = vhost_ring_init(&p->ring[1], &p->vh, 1, p->tx);
 	}

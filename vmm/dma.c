@@ -10,6 +10,7 @@
 
 static int identity_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
 {
+	s->allowed = DMA_RW;
 	return mem_iov(d->mem, s->iova, s->len, iov, max);
 }
 
@@ -22,6 +23,12 @@ static const struct dma_ops identity_ops = { .get = identity_get, .put = identit
 void dma_identity_init(struct dma *d, const struct mem *mem)
 {
 	*d = (struct dma){ .ops = &identity_ops, .mem = mem };
+}
+
+void dma_watch(struct dma *d, void (*gone)(void *arg, iova_t iova, iova_t last), void *arg)
+{
+	d->gone = gone;
+	d->gone_arg = arg;
 }
 
 int dma_get_pasid(struct dma *d, u32 pasid, iova_t iova, u64 len, enum dma_perm perm, struct dma_span *s, struct iovec *iov, unsigned max)

@@ -30,6 +30,7 @@ struct dma_span {
 	u64 len;
 	enum dma_perm perm;
 	u32 pasid;
+	u8 allowed; /* set by the implementation: DMA_READ, DMA_WRITE that would pass for all of it, with nothing left to be done for it */
 	/* for the implementation */
 	struct dma_span *next, *prev;
 	u64 tag;
@@ -44,6 +45,8 @@ struct dma {
 	const struct dma_ops *ops;
 	const struct mem *mem;
 	void *ctx; /* the implementation's */
+	void (*gone)(void *arg, iova_t iova, iova_t last); /* dma_watch()'s */
+	void *gone_arg;
 };
 
 /* No translation: iova is gpa. */
@@ -58,6 +61,14 @@ static inline int __must_check dma_get(struct dma *d, iova_t iova, u64 len, enum
 {
 	return dma_get_pasid(d, DMA_NO_PASID, iova, len, perm, s, iov, max);
 }
+/*
+ * For a device that goes on using what dma_get() gave after dma_put(), as one with a device TLB does: gone() is called when translations of
+ * [iova, last] may no longer be used by requests without PASID, and returns when none is any more; the guest learns that its
+ * invalidation is complete after that. Between its dma_get() and the moment its own record of the translation is made the device holds a
+ * lock that gone() takes too. Any thread; the device's lock must not be needed. Before the guest runs; without a vIOMMU it is never called.
+ */
+void dma_watch(struct dma *d, void (*gone)(void *arg, iova_t iova, iova_t last), void *arg);
+
 /* Ends a live span; on one that is not live it does nothing. */
 void dma_put(struct dma_span *s);
 

@@ -195,6 +195,7 @@ void viommu_sync(struct viommu *v, u16 sid, u16 sid_mask, u32 pasid)
 		if (!sid_mask || ((pci_fn_sid(d->fn) ^ sid) & sid_mask) == 0)
 			viommu_sync_dev(d, pasid);
 	}
+	viommu_tell_gone(v);
 }
 
 /* --- invalidations --- */
@@ -282,8 +283,10 @@ void viommu_flush(struct viommu *v)
 	unsigned n = v->n_batch, done = 0, calls = 0;
 	int err;
 
-	if (!n)
+	if (!n) {
+		viommu_tell_gone(v);
 		return;
+	}
 	v->n_batch = 0;
 	err = b->ops->inv(b->be, v->batch, n, &done, &calls);
 	v->queue.calls += calls;
@@ -298,6 +301,7 @@ void viommu_flush(struct viommu *v)
 	for (unsigned i = 0; i < n; i++)
 		viommu_mark_inv(v, &v->batch[i]);
 	pthread_mutex_unlock(&v->lock);
+	viommu_tell_gone(v);
 }
 
 void viommu_forget(struct viommu *v)

@@ -93,7 +93,7 @@ static enum s1_fault_kind soft_translate(void *be, struct s1_dev *dev, u32 pasid
 	if (!iotlb_find(b->tlb, &key, iova, write, out)) {
 		why = x86_walk(&walk, iova, write, out);
 		if (!why)
-			iotlb_add(b->tlb, &key, iova, write, out);
+			iotlb_add(b->tlb, &key, iova, out);
 	}
 	pthread_mutex_unlock(&b->lock);
 	return why;

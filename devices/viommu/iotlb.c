@@ -62,14 +62,14 @@ bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, b
 				continue;
 			if (write && !e->dirty)
 				return false;
-			*out = (struct s1_xlat){ .gpa = e->gpa, .shift = e->shift, .writable = e->writable };
+			*out = (struct s1_xlat){ .gpa = e->gpa, .shift = e->shift, .writable = e->writable, .dirty = e->dirty };
 			return true;
 		}
 	}
 	return false;
 }
 
-void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool dirty, const struct s1_xlat *x)
+void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, const struct s1_xlat *x)
 {
 	unsigned set = set_of(k, iova, x->shift), way = WAYS;
 	iova_t base = ALIGN_DOWN(iova, BIT(x->shift));
@@ -87,7 +87,7 @@ void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool dir
 	if (way == WAYS)
 		way = t->victim[set]++ % WAYS;
 	t->live += !t->e[set][way].shift;
-	t->e[set][way] = (struct entry){ .base = base, .gpa = x->gpa, .key = *k, .shift = x->shift, .writable = x->writable, .dirty = dirty };
+	t->e[set][way] = (struct entry){ .base = base, .gpa = x->gpa, .key = *k, .shift = x->shift, .writable = x->writable, .dirty = x->dirty };
 }
 
 static bool covers(const struct s1_inv *inv, const struct entry *e)

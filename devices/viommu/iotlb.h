@@ -19,10 +19,10 @@ struct iotlb_key {
 int iotlb_create(struct iotlb **out) __must_check;
 void iotlb_destroy(struct iotlb *t);
 
-/* A page that covers iova and allows the access. dirty in the entry means D has been set: a write through one without is a miss. */
+/* A page that covers iova and allows the access. A write through one whose D has not been set is a miss. */
 bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool write, struct s1_xlat *out);
-/* Adds or replaces; dirty: the walk was for a write. */
-void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool dirty, const struct s1_xlat *x);
+/* Adds or replaces. */
+void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, const struct s1_xlat *x);
 
 void iotlb_inv(struct iotlb *t, const struct s1_inv *inv);
 /* Drops what (dev, pasid) has. */

@@ -106,6 +106,7 @@ struct s1_xlat {
 	gpa_t gpa;  /* of the first byte of the page */
 	u8 shift;   /* log2 of the page's bytes: 12, 21 or 30 */
 	bool writable;
+	bool dirty; /* D is set: a write may go by this translation without a walk */
 };
 
 /* What the backend, or the host below it, can do. The model advertises no more than this. */

@@ -6,6 +6,9 @@
  * backend forget, then marks every live span that they cover as stale, under the lock that dma_get() holds from translating to linking
  * its span. So a span is either marked, or was translated after the backend forgot. Models show completions only while v->stale is 0; the
  * last dma_put() of a stale span lets them go on.
+ *
+ * Devices that keep translations without a span are told what is gone (dma_watch()), also before the completion: what was marked is noted
+ * under the lock, viommu_tell_gone() says it without. The device's own lock orders that with translations it is just being given.
  */
 #include <errno.h>
 
@@ -44,8 +47,62 @@ static bool inv_covers(const struct s1_inv *inv, const struct dma_span *s)
 	return inv->scope == S1_INV_PASID || (ALIGN_DOWN(s->iova, page) <= last && ((s->iova + s->len - 1) | (page - 1)) >= inv->addr);
 }
 
+/* --- devices that watch --- */
+
+static void add_gone(struct viommu_dev *d, iova_t iova, iova_t last)
+{
+	if (!d->dma.gone)
+		return;
+	if (d->n_gone == ARRAY_SIZE(d->gone)) {
+		d->n_gone = 0;
+		iova = 0;
+		last = ~0ULL;
+	}
+	d->gone[d->n_gone].iova = iova;
+	d->gone[d->n_gone++].last = last;
+}
+
+/* What an invalidation covers of d's requests without PASID, large pages as a whole. */
+static void gone_by_inv(struct viommu_dev *d, const struct s1_inv *inv)
+{
+	const struct s1_config *cfg = &d->att[0].cfg;
+	u64 page = BIT(d->gone_shift), last = inv->addr + (inv->npages << 12) - 1;
+
+	if (inv->scope != S1_INV_ALL && (cfg->tag != inv->tag || (inv->scope != S1_INV_TAG && inv->pasid)))
+		return;
+	if (inv->scope == S1_INV_RANGE)
+		add_gone(d, ALIGN_DOWN(inv->addr, page), last | (page - 1));
+	else
+		add_gone(d, 0, ~0ULL);
+}
+
+void viommu_tell_gone(struct viommu *v)
+{
+	for (struct viommu_dev *d = v->devs; d; d = d->next) {
+		iova_t range[VIOMMU_MAX_GONE][2];
+		unsigned n;
+
+		if (!d->dma.gone)
+			continue;
+		pthread_mutex_lock(&v->lock);
+		n = d->n_gone;
+		for (unsigned i = 0; i < n; i++) {
+			range[i][0] = d->gone[i].iova;
+			range[i][1] = d->gone[i].last;
+		}
+		d->n_gone = 0;
+		pthread_mutex_unlock(&v->lock);
+		for (unsigned i = 0; i < n; i++)
+			d->dma.gone(d->dma.gone_arg, range[i][0], range[i][1]);
+	}
+}
+
+/* --- marking --- */
+
 void viommu_mark_inv(struct viommu *v, const struct s1_inv *inv)
 {
+	for (struct viommu_dev *d = v->devs; d; d = d->next)
+		gone_by_inv(d, inv);
 	for (struct dma_span *s = v->spans; s; s = s->next) {
 		if (inv_covers(inv, s))
 			mark(v, s);
@@ -54,6 +111,8 @@ void viommu_mark_inv(struct viommu *v, const struct s1_inv *inv)
 
 void viommu_mark_dev(struct viommu_dev *d, u32 pasid)
 {
+	if (viommu_entry_pasid(pasid) == 0)
+		add_gone(d, 0, ~0ULL);
 	for (struct dma_span *s = d->v->spans; s; s = s->next) {
 		if (FIELD_GET(SPAN_DEV, s->tag) == d->index && viommu_entry_pasid(s->pasid) == viommu_entry_pasid(pasid))
 			mark(d->v, s);
@@ -79,10 +138,10 @@ static bool reaches_msi(const struct viommu *v, u64 addr, u64 len)
 }
 
 /*
- * lock held. Translates the first page of [iova, iova + *len): *gpa, how many bytes follow it, and the page's size. On S1_FAULT_ROOT and
- * _TABLE *gpa is the unreadable entry.
+ * lock held. Translates the first page of [iova, iova + *len): *gpa, how many bytes follow it, the page's size, and s->allowed. On
+ * S1_FAULT_ROOT and _TABLE *gpa is the unreadable entry.
  */
-static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config *cfg, const struct dma_span *s, iova_t iova,
+static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config *cfg, struct dma_span *s, iova_t iova,
 				    gpa_t *gpa, u64 *len, u8 *shift)
 {
 	const struct s1_backend *b = &d->v->cfg.backend;
@@ -99,6 +158,8 @@ static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config
 		*gpa = x.gpa;
 		return why;
 	}
+	if (!x.writable || !x.dirty)
+		s->allowed &= DMA_READ;
 	in_page = iova & (BIT(x.shift) - 1);
 	*gpa = x.gpa + in_page;
 	*len = MIN(*len, BIT(x.shift) - in_page);
@@ -138,6 +199,7 @@ static int map_span(struct viommu_dev *d, struct dma_span *s, struct iovec *iov,
 	int n = 0;
 
 	find_cfg(d, s->pasid, &cfg);
+	s->allowed = (u8)(DMA_RW & ~cfg.deny);
 	*f = (struct s1_fault){ .sid = pci_fn_sid(d->fn), .pasid = s->pasid, .iova = s->iova, .write = s->perm & DMA_WRITE, .quiet = cfg.quiet };
 	if (cfg.kind == S1_BLOCK) {
 		f->kind = S1_FAULT_CONFIG;
@@ -161,6 +223,8 @@ static int map_span(struct viommu_dev *d, struct dma_span *s, struct iovec *iov,
 		n = append(d->dma.mem, gpa, len, iov, (unsigned)n, max);
 		left -= len;
 	}
+	if (d->dma.gone && s->pasid == DMA_NO_PASID)
+		d->gone_shift = MAX(d->gone_shift, shift);
 	s->tag = FIELD_PREP(SPAN_TAG, cfg.tag) | FIELD_PREP(SPAN_SHIFT, shift) | FIELD_PREP(SPAN_DEV, d->index);
 	return n;
 }

@@ -18,6 +18,7 @@
 
 #define VIOMMU_BATCH 64
 #define VIOMMU_MAX_IRQS 4
+#define VIOMMU_MAX_GONE 16 /* ranges; more are told as one */
 
 /* What is in force for one PASID of a device; sid is the requester id it was decoded for. */
 struct viommu_att {
@@ -36,6 +37,10 @@ struct viommu_dev {
 	unsigned n_att;
 	unsigned victim;
 	u16 index;
+	/* lock, if the device watches (dma_watch()): what it is yet to be told is gone, and log2 of the largest page it was given */
+	struct { iova_t iova, last; } gone[VIOMMU_MAX_GONE];
+	unsigned n_gone;
+	u8 gone_shift;
 	struct viommu_counters c; /* lock */
 };
 
@@ -96,7 +101,10 @@ extern const struct viommu_model vtd_model, amdvi_model;
 
 /* run held. Adds to the batch; it is carried out by viommu_flush(), or when it is full. */
 void viommu_inv(struct viommu *v, const struct s1_inv *inv);
-/* run held, lock not. On return the batch is complete in the host, and DMA that still uses what it covered is counted in v->stale. */
+/*
+ * run held, lock not. On return the batch is complete in the host, devices that watch have forgotten what it covered, and DMA that still
+ * uses it is counted in v->stale.
+ */
 void viommu_flush(struct viommu *v);
 
 /*
@@ -145,6 +153,8 @@ void viommu_sync_dev(struct viommu_dev *d, u32 pasid);
 /* lock held. Live spans that an invalidation, or a change of (d, pasid), covers become stale. */
 void viommu_mark_inv(struct viommu *v, const struct s1_inv *inv);
 void viommu_mark_dev(struct viommu_dev *d, u32 pasid);
+/* run held, lock not. Tells devices that watch what was marked since the last call. */
+void viommu_tell_gone(struct viommu *v);
 extern const struct dma_ops viommu_dma_ops;
 
 #endif

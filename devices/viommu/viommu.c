@@ -309,6 +309,7 @@ int viommu_add_fn(struct viommu *v, struct pci_fn *fn, struct dma **dma)
 	d->dma = (struct dma){ .ops = &viommu_dma_ops, .mem = v->cfg.mem, .ctx = d };
 	d->att[0] = (struct viommu_att){ .pasid = DMA_NO_PASID, .cfg = pass };
 	d->n_att = 1;
+	d->gone_shift = 12;
 	for (; *end; end = &(*end)->next)
 		d->index++;
 	*end = d;

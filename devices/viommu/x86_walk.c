@@ -115,6 +115,7 @@ static enum s1_fault_kind judge(const struct x86_walk *w, iova_t iova, bool writ
 	if (range_within(base | (iova & (page - 1) & ~0xfffULL), 4096, X86_MSI_BASE, X86_MSI_LEN))
 		return S1_FAULT_MSI_RANGE;
 	*out = (struct s1_xlat){ .gpa = base, .shift = p->shift, .writable = p->rights & PTE_RW };
+	out->dirty = write || (p->pte[p->n - 1] & PTE_D);
 	return S1_FAULT_NONE;
 }
 

@@ -18,7 +18,7 @@ static int teardown(void **state)
 
 static void add(const struct iotlb_key *k, iova_t iova, u8 shift)
 {
-	iotlb_add(tlb, k, iova, true, &(struct s1_xlat){ .gpa = BIT(40), .shift = shift, .writable = true });
+	iotlb_add(tlb, k, iova, &(struct s1_xlat){ .gpa = BIT(40), .shift = shift, .writable = true, .dirty = true });
 }
 
 static bool has(const struct iotlb_key *k, iova_t iova)
@@ -44,10 +44,11 @@ static void test_iotlb_find_write_needs_dirty(void **state)
 {
 	struct s1_xlat x = { .gpa = 0x1000, .shift = 12, .writable = true };
 
-	iotlb_add(tlb, &key, 0x5000, false, &x);
+	iotlb_add(tlb, &key, 0x5000, &x);
 	assert_true(iotlb_find(tlb, &key, 0x5000, false, &x));
 	assert_false(iotlb_find(tlb, &key, 0x5000, true, &x));
-	iotlb_add(tlb, &key, 0x5000, true, &x);
+	x.dirty = true;
+	iotlb_add(tlb, &key, 0x5000, &x);
 	assert_true(iotlb_find(tlb, &key, 0x5000, true, &x));
 }
 

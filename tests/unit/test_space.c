@@ -319,6 +319,129 @@ static void test_span_completed_wait_means_no_dma_by_the_old_page(void **state)
 
 #define SOFT(t) cmocka_unit_test_setup_teardown(t, setup_soft, teardown)
 
+/* --- a device that keeps translations, as one with a device TLB does --- */
+
+static struct {
+	unsigned calls;
+	iova_t iova, last;
+	bool all;  /* one of the calls was for everything */
+	bool te;   /* the status showed translation on */
+	bool late; /* called after the guest was told that the invalidation is complete */
+} watch;
+
+static void on_gone(void *arg, iova_t iova, iova_t last)
+{
+	watch.calls++;
+	watch.iova = iova;
+	watch.last = last;
+	watch.all |= iova == 0 && last == ~0ULL;
+	watch.late |= guest_waited(&rig);
+	watch.te = rd(&rig, VTD_GSTS, 4) & GCMD_TE;
+}
+
+/* Device 0 watches and has been given its page at 0x5000. */
+static void watching(void)
+{
+	up_with_page();
+	dma_watch(rig.dma[0], on_gone, NULL);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
+	memset(&watch, 0, sizeof(watch));
+}
+
+static void test_watcher_hears_what_concerns_it_before_the_wait_ends(void **state)
+{
+	static const struct { u64 q0, q1; iova_t iova, last; unsigned calls; } rows[] = {
+		{ INV_PAGE(7, 0), 0x5000, 0x5000, 0x5fff, 1 }, { INV_PAGE(7, 0), 0x8000 | 2, 0x8000, 0xbfff, 1 },
+		{ INV_PAGE(7, 0), 63, 0, ~0ULL, 1 },           { INV_PIOTLB(7, 0), 0, 0, ~0ULL, 1 },
+		{ QI_IOTLB | 2 << 4 | 7 << 16, 0, 0, ~0ULL, 1 }, { QI_IOTLB | 1 << 4, 0, 0, ~0ULL, 1 },
+		{ INV_PAGE(8, 0), 0x5000, 0, 0, 0 },           { INV_PAGE(7, 1), 0x5000, 0, 0, 0 },
+		{ INV_PIOTLB(8, 0), 0, 0, 0, 0 },              { QI_IOTLB | 2 << 4 | 8 << 16, 0, 0, 0, 0 },
+		{ INV_PC_ALL, 0, 0, 0, 0 },
+	};
+
+	watching();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		watch.calls = 0;
+		guest_inv(&rig, rows[i].q0, rows[i].q1);
+		assert_true(guest_waited(&rig));
+		assert_int_equal(watch.calls, rows[i].calls);
+		assert_false(watch.late);
+		if (rows[i].calls)
+			assert_true(watch.iova == rows[i].iova && watch.last == rows[i].last);
+	}
+}
+
+static void test_watcher_hears_of_changed_tables_and_switches(void **state)
+{
+	watching();
+	guest_first(&rig, 0, 0, 7, PT(2));
+	guest_inv(&rig, INV_PC(0), 0);
+	assert_int_equal(watch.calls, 1);
+	assert_true(watch.iova == 0 && watch.last == ~0ULL);
+	assert_false(watch.late);
+	guest_first(&rig, 0, 5, 7, PT(2));
+	guest_inv(&rig, INV_PC(5), 0);
+	assert_int_equal(watch.calls, 1);
+	guest_te(&rig, false);
+	assert_true(watch.calls > 1);
+	assert_true(watch.te);
+	watch.calls = 0;
+	viommu_reset(rig.v);
+	assert_true(watch.calls > 0);
+}
+
+static void test_watcher_loses_large_pages_as_a_whole(void **state)
+{
+	guest_structures(&rig);
+	guest_first(&rig, 0, 0, 7, PT(0));
+	poke(&rig, PT(0) + 0x2000, 0x200000 | PTE_RWU | 0x80);
+	guest_up(&rig);
+	dma_watch(rig.dma[0], on_gone, NULL);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x1000), 0x201000);
+	memset(&watch, 0, sizeof(watch));
+	guest_inv(&rig, INV_PAGE(7, 0), 0x1ff000);
+	assert_int_equal(watch.calls, 1);
+	assert_true(watch.iova == 0 && watch.last == 0x1fffff);
+}
+
+static void test_watcher_of_many_ranges_hears_of_all(void **state)
+{
+	watching();
+	/* No two of them merge, and all are in one batch: more than are told one by one. */
+	for (u64 i = 0; i < 40; i++)
+		guest_put(&rig, INV_PAGE(7, 0), 0x10000 + 0x3000 * i);
+	guest_wait(&rig);
+	assert_true(guest_waited(&rig));
+	assert_false(watch.late);
+	/* 16, then all of it in one, then the rest of the batch. */
+	assert_in_range(watch.calls, 1, VIOMMU_MAX_GONE);
+	assert_true(watch.all);
+}
+
+static void test_span_says_what_would_pass(void **state)
+{
+	static const struct { u64 pte; enum dma_perm perm; u8 allowed; } rows[] = {
+		{ PTE_RWU | 0x40, DMA_READ, DMA_RW }, { PTE_RWU, DMA_READ, DMA_READ }, { 5 | 0x40, DMA_READ, DMA_READ }, { PTE_RWU, DMA_WRITE, DMA_RW },
+	};
+	struct iovec iov;
+
+	up_with_page();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		guest_map(&rig, 0, 0x5000, BUF(0) | rows[i].pte);
+		guest_inv(&rig, INV_PAGE(7, 0), 0x5000);
+		/* Walked, then from the cache. */
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(dma_get(rig.dma[0], 0x5000, 8, rows[i].perm, &span, &iov, 1), 1);
+			assert_int_equal(span.allowed, rows[i].allowed);
+			dma_put(&span);
+		}
+	}
+	guest_te(&rig, false);
+	assert_int_equal(dma_get(rig.dma[0], BUF(0), 8, DMA_READ, &span, &iov, 1), 1);
+	assert_int_equal(span.allowed, DMA_RW);
+	dma_put(&span);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +462,11 @@ int main(void)
 		SOFT(test_dma_to_interrupt_range_is_refused),
 		SOFT(test_span_of_a_forgotten_pasid_parks),
 		SOFT(test_span_completed_wait_means_no_dma_by_the_old_page),
+		cmocka_unit_test_setup_teardown(test_watcher_hears_what_concerns_it_before_the_wait_ends, setup_soft, teardown),
+		cmocka_unit_test_setup_teardown(test_watcher_hears_of_changed_tables_and_switches, setup_soft, teardown),
+		cmocka_unit_test_setup_teardown(test_watcher_loses_large_pages_as_a_whole, setup_soft, teardown),
+		cmocka_unit_test_setup_teardown(test_watcher_of_many_ranges_hears_of_all, setup_soft, teardown),
+		cmocka_unit_test_setup_teardown(test_span_says_what_would_pass, setup_soft, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

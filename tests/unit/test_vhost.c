@@ -161,6 +161,19 @@ static void test_ring_start_tells_host_addresses_and_eventfds(void **state)
 	assert_int_equal(d.live_spans, 0);
 }
 
+static void test_ring_of_a_device_with_iotlb_is_told_as_it_is(void **state)
+{
+	vh.iova = true;
+	vd->q[0].used = DRV_SCATTER + 4090; /* need not be one piece, nor mapped yet */
+	assert_int_equal(vhost_ring_start(&ring), 0);
+	assert_int_equal(k.addr.desc_user_addr, DRV_RINGS);
+	assert_int_equal(k.addr.avail_user_addr, DRV_RINGS + 0x4000);
+	assert_int_equal(k.addr.used_user_addr, DRV_SCATTER + 4090);
+	assert_int_equal(d.live_spans, 0);
+	vhost_ring_stop(&ring);
+	vh.iova = false;
+}
+
 static void test_ring_start_failures_leave_no_span(void **state)
 {
 	static const unsigned long reqs[] = { VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL,
@@ -220,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_open_without_node_or_features_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_setup_cuts_features_and_gives_all_ram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_start_tells_host_addresses_and_eventfds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_of_a_device_with_iotlb_is_told_as_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_start_failures_leave_no_span, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_keeps_its_eventfd_through_masks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped_ring_stops_once, setup, teardown),

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "devices/tap.h"
-#include "devices/vhost.h"
+#include "devices/vhost_tlb.h"
 #include "vmm/config.h"
 #include "vmm/log.h"
 
@@ -17,6 +17,10 @@ static struct {
 	int open_status, vhost_err, ring_err, vhosts, rings;
 	int backend[2];
 	unsigned mtu;
+	bool tlb_able, tlb_on;
+	int serve_err, gone_err, tlb_ring_err, vhost_pipe[2];
+	unsigned tlbs, rings_told, served;
+	iova_t gone[2];
 } host;
 
 int tap_open(const struct net_cfg *cfg, unsigned queues, struct tap *t)
@@ -61,7 +65,7 @@ int vhost_open(const char *node, struct vhost *vh)
 	if (host.vhost_err)
 		return host.vhost_err;
 	host.vhosts++;
-	*vh = (struct vhost){ .fd = 5, .features = ~0ULL };
+	*vh = (struct vhost){ .fd = host.tlb_able ? host.vhost_pipe[0] : 5, .features = ~0ULL };
 	return 0;
 }
 
@@ -108,6 +112,57 @@ int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
 	return 0;
 }
 
+bool vhost_tlb_able(const struct vhost *vh)
+{
+	return host.tlb_able;
+}
+
+int vhost_tlb_init(struct vhost_tlb *t, struct vhost *vh, struct dma *dma, const struct mem *mem)
+{
+	*t = (struct vhost_tlb){ .vh = vh, .dma = dma, .mem = mem };
+	host.tlbs++;
+	return 0;
+}
+
+void vhost_tlb_fini(struct vhost_tlb *t)
+{
+	host.tlbs -= t->vh != NULL;
+	t->vh = NULL;
+}
+
+void vhost_tlb_start(struct vhost_tlb *t)
+{
+	host.tlb_on = true;
+}
+
+void vhost_tlb_stop(struct vhost_tlb *t)
+{
+	assert_true(host.backend[0] < 0 && host.backend[1] < 0);
+	host.tlb_on = false;
+}
+
+int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
+{
+	assert_true(host.tlb_on);
+	host.rings_told++;
+	return host.tlb_ring_err;
+}
+
+int vhost_tlb_serve(struct vhost_tlb *t)
+{
+	char c;
+
+	host.served += read(t->vh->fd, &c, 1) == 1;
+	return host.serve_err;
+}
+
+int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last)
+{
+	host.gone[0] = iova;
+	host.gone[1] = last;
+	return host.gone_err;
+}
+
 #define HDR TAP_HDR_LEN
 #define BUF DRV_DATA
 
@@ -129,6 +184,11 @@ static int teardown(void **state)
 	drv_close(&d);
 	assert_int_equal(host.vhosts, 0);
 	assert_int_equal(host.rings, 0);
+	assert_int_equal(host.tlbs, 0);
+	if (host.tlb_able) {
+		close(host.vhost_pipe[0]);
+		close(host.vhost_pipe[1]);
+	}
 	return 0;
 }
 
@@ -397,6 +457,91 @@ static void test_vhost_queue_pairs_are_switched(void **state)
 	assert_int_equal(host.active, 1);
 }
 
+/* Behind a vIOMMU, on a host whose vhost-net can follow one. */
+static void make_behind(void)
+{
+	assert_int_equal(pipe(host.vhost_pipe), 0);
+	host.tlb_able = true;
+	make((struct net_cfg){ .queues = 1, .viommu = ON });
+	assert_int_equal(host.tlbs, 1);
+	assert_non_null(d.dma.gone);
+}
+
+static void ask(void)
+{
+	assert_int_equal(write(host.vhost_pipe[1], "?", 1), 1);
+	drv_pump(&d);
+}
+
+static void test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone(void **state)
+{
+	make_behind();
+	assert_true(drv_offered(&d) & BIT(VIRTIO_F_ACCESS_PLATFORM));
+	drv_start(&d, 3, 64);
+	assert_true(host.tlb_on);
+	assert_int_equal(host.rings_told, 2);
+	assert_true(host.backend[0] >= 0 && host.backend[1] >= 0);
+	ask();
+	assert_int_equal(host.served, 1);
+	d.dma.gone(d.dma.gone_arg, 0x1000, 0x1fff);
+	assert_true(host.gone[0] == 0x1000 && host.gone[1] == 0x1fff);
+	assert_true(host.backend[0] >= 0);
+	/* Anew at each connection: what was told may have been taken back meanwhile. */
+	drv_write(&d, drv_cfg(&d, 4), 2, 2);
+	drv_write(&d, drv_cfg(&d, 4), 2, 6);
+	assert_int_equal(host.rings_told, 4);
+	/* What the kernel cannot be made to forget it may not use. */
+	host.gone_err = -EIO;
+	d.dma.gone(d.dma.gone_arg, 0, ~0ULL);
+	assert_true(host.backend[0] == -1 && host.backend[1] == -1);
+	drv_set_status(&d, 0);
+	assert_false(host.tlb_on);
+	assert_int_equal(host.rings, 0);
+}
+
+static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
+{
+	make_behind();
+	drv_start(&d, 3, 64);
+	host.serve_err = -EFAULT;
+	ask();
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+	assert_int_equal(host.backend[0], -1);
+	assert_int_equal(host.rings, 0);
+	assert_false(host.tlb_on);
+	/* A reset makes it whole. */
+	host.serve_err = 0;
+	drv_set_status(&d, 0);
+	drv_start(&d, 3, 64);
+	assert_int_equal(host.rings, 2);
+	drv_set_status(&d, 0);
+	/* Rings that are mapped nowhere. */
+	host.tlb_ring_err = -EFAULT;
+	assert_true(drv_negotiate(&d, drv_offered(&d)));
+	for (unsigned i = 0; i < 3; i++)
+		drv_queue(&d, i, 64);
+	drv_ok(&d);
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+	assert_int_equal(host.backend[0], -1);
+}
+
+static void test_behind_a_viommu_without_device_iotlb_in_user_space(void **state)
+{
+	u8 buf[40] = { 1 }, got[200];
+
+	make((struct net_cfg){ .queues = 1, .viommu = ON });
+	assert_int_equal(host.vhosts, 0);
+	assert_int_equal(host.tlbs, 0);
+	assert_null(d.dma.gone);
+	drv_start(&d, 3, 64);
+	assert_int_equal(mem_write(d.mem, BUF, buf, sizeof(buf)), 0);
+	drv_desc(&d, 1, 0, BUF, sizeof(buf), 0, 0);
+	drv_avail(&d, 1, 0);
+	drv_kick(&d, 1);
+	drv_wait(&d, 1, 1);
+	assert_int_equal(read(host.peer[0], got, sizeof(got)), sizeof(buf));
+}
+
 static void test_vhost_that_refuses_the_rings_breaks_the_device(void **state)
 {
 	make((struct net_cfg){ .queues = 1 });
@@ -446,6 +591,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_control_checks_every_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_starts_and_stops_with_the_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_queue_pairs_are_switched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_fault_stops_the_queues, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_a_viommu_without_device_iotlb_in_user_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_that_refuses_the_rings_breaks_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_create_failures_leave_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offline_opens_nothing, setup, teardown),

@@ -232,6 +232,8 @@ static void test_vtd_bad_29_unknown_names_succeed(void **state)
 		guest_inv(&rig, rows[i].q0, rows[i].q1);
 		assert_true(guest_waited(&rig));
 	}
+	assert_int_equal(rd(&rig, VTD_FSTS, 4), 0);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
 }
 
 static void test_vtd_bad_32_queue_disabled_with_work_left(void **state)

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "devices/vhost_tlb.h"
+#include "vmm/mem.h"
+
+#define PAGE 4096ULL
+/* Misses answered before others on the event thread come. */
+#define ROUND 64
+/* Questions of a stopped device that are thrown away at a time; each queue asks for one page and then stands still. */
+#define DRAIN_MAX 1024
+/* Pages that vhost-net sends from without copying stay in use after it was told to forget them. */
+#define ZERO_COPY "/sys/module/vhost_net/parameters/experimental_zcopytx"
+
+static bool zero_copy(void)
+{
+	int fd = open(ZERO_COPY, O_RDONLY | O_CLOEXEC);
+	char c = '0';
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = '0';
+	close(fd);
+	return c != '0' && c != 'N';
+}
+
+bool vhost_tlb_able(const struct vhost *vh)
+{
+	u64 have = 0;
+
+	if (!(vh->features & BIT(VIRTIO_F_ACCESS_PLATFORM)) || ioctl(vh->fd, VHOST_GET_BACKEND_FEATURES, &have) < 0)
+		return false;
+	return (have & BIT(VHOST_BACKEND_F_IOTLB_MSG_V2)) && !zero_copy();
+}
+
+int vhost_tlb_init(struct vhost_tlb *t, struct vhost *vh, struct dma *dma, const struct mem *mem)
+{
+	u64 want = BIT(VHOST_BACKEND_F_IOTLB_MSG_V2);
+	int flags = fcntl(vh->fd, F_GETFL);
+
+	if (ioctl(vh->fd, VHOST_SET_BACKEND_FEATURES, &want) < 0)
+		return -errno;
+	/* Reading with nothing to read must not put the event thread to sleep. */
+	if (flags < 0 || fcntl(vh->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	*t = (struct vhost_tlb){ .vh = vh, .dma = dma, .mem = mem };
+	pthread_mutex_init(&t->lock, NULL);
+	vh->iova = true;
+	return 0;
+}
+
+void vhost_tlb_fini(struct vhost_tlb *t)
+{
+	if (!t->vh)
+		return;
+	pthread_mutex_destroy(&t->lock);
+	t->vh = NULL;
+}
+
+static int tell(const struct vhost_tlb *t, u8 type, iova_t iova, u64 size, u64 uaddr, u8 perm)
+{
+	const struct vhost_msg_v2 m = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = { .iova = iova, .size = size, .uaddr = uaddr, .perm = perm, .type = type },
+	};
+	ssize_t n;
+
+	do {
+		n = write(t->vh->fd, &m, sizeof(m));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n == sizeof(m) ? 0 : -EIO;
+}
+
+static int forget(const struct vhost_tlb *t, iova_t iova, iova_t last)
+{
+	/* All 2^64 bytes have no size that fits; the kernel drops whatever overlaps, so the last byte does not matter. */
+	u64 size = last - iova == ~0ULL ? ~0ULL : last - iova + 1;
+
+	return tell(t, VHOST_IOTLB_INVALIDATE, iova, size, 0, 0);
+}
+
+/* True: one more question read; only misses are asked for. */
+static bool next_miss(const struct vhost_tlb *t, iova_t *page, enum dma_perm *perm)
+{
+	struct vhost_msg_v2 m;
+	ssize_t n;
+
+	do {
+		n = read(t->vh->fd, &m, sizeof(m));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != sizeof(m))
+			return false;
+	} while (n < 0 || m.type != VHOST_IOTLB_MSG_V2 || m.iotlb.type != VHOST_IOTLB_MISS);
+	*page = ALIGN_DOWN(m.iotlb.iova, PAGE);
+	*perm = m.iotlb.perm & VHOST_ACCESS_WO ? DMA_WRITE : DMA_READ;
+	return true;
+}
+
+_Static_assert(VHOST_ACCESS_RO == DMA_READ && VHOST_ACCESS_WO == DMA_WRITE, "rights have the same bits");
+
+/* lock held. The page is given with all the rights it has: the kernel does not ask again for a page that it knows, but fails. */
+static int answer(const struct vhost_tlb *t, iova_t page, enum dma_perm perm)
+{
+	struct dma_span span;
+	struct iovec iov;
+	int err, n = dma_get(t->dma, page, PAGE, perm, &span, &iov, 1);
+
+	if (n < 0)
+		return -EFAULT;
+	err = tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)iov.iov_base,
+		   span.allowed);
+	dma_put(&span);
+	return err;
+}
+
+/* Questions of a device that stands still: answered with any page, which is forgotten at once, so that the kernel keeps no list of them. */
+static void drain(const struct vhost_tlb *t)
+{
+	const struct mem_slot *slot;
+	enum dma_perm perm;
+	iova_t page;
+
+	if (!mem_slots(t->mem, &slot))
+		return;
+	for (unsigned i = 0; i < DRAIN_MAX && next_miss(t, &page, &perm); i++) {
+		(void)tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)slot[0].hva, VHOST_ACCESS_RO);
+		(void)forget(t, page, page + PAGE - 1);
+	}
+}
+
+void vhost_tlb_start(struct vhost_tlb *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->on = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void vhost_tlb_stop(struct vhost_tlb *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->on) {
+		(void)forget(t, 0, ~0ULL);
+		drain(t);
+	}
+	t->on = false;
+	pthread_mutex_unlock(&t->lock);
+}
+
+int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
+{
+	/* What is written first: parts may share a page, and the kernel would find the one with fewer rights. */
+	const struct {
+		iova_t at;
+		u64 len;
+		enum dma_perm perm;
+	} part[] = {
+		{ q->used, 6 + 8ULL * q->size, DMA_WRITE },
+		{ q->avail, 6 + 2ULL * q->size, DMA_READ },
+		{ q->desc, 16ULL * q->size, DMA_READ },
+	};
+	iova_t first = ALIGN_DOWN(q->used, PAGE), last = q->used + part[0].len - 1;
+	int err = 0;
+
+	pthread_mutex_lock(&t->lock);
+	for (unsigned i = 0; !err && i < ARRAY_SIZE(part); i++) {
+		iova_t end = part[i].at + part[i].len;
+
+		for (iova_t page = ALIGN_DOWN(part[i].at, PAGE); !err && page < end; page += PAGE) {
+			if (i && page >= first && page <= last)
+				continue;
+			/* From an earlier start. */
+			err = forget(t, page, page + PAGE - 1);
+			if (!err)
+				err = answer(t, page, part[i].perm);
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return err;
+}
+
+int vhost_tlb_serve(struct vhost_tlb *t)
+{
+	enum dma_perm perm;
+	iova_t page;
+	int err = 0;
+
+	pthread_mutex_lock(&t->lock);
+	if (!t->on)
+		drain(t);
+	for (unsigned i = 0; t->on && !err && i < ROUND && next_miss(t, &page, &perm); i++)
+		err = answer(t, page, perm);
+	pthread_mutex_unlock(&t->lock);
+	return err;
+}
+
+int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last)
+{
+	int err;
+
+	pthread_mutex_lock(&t->lock);
+	err = t->on ? forget(t, iova, last) : 0;
+	pthread_mutex_unlock(&t->lock);
+	return err;
+}

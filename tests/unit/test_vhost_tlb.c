@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// wrap: ioctl open64
+#include "tests/unit/unit.h"
+#include "tests/unit/virtio_drv.h"
+
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "devices/vhost_tlb.h"
+#include "vmm/log.h"
+
+#define PAGE 4096ULL
+
+/* The kernel's side: what it can do, and the other end of its file. */
+static struct {
+	u64 have, want;
+	int peer, err;
+	const char *zero_copy;
+} k;
+
+int __real_ioctl(int fd, unsigned long req, ...);
+int __wrap_ioctl(int fd, unsigned long req, ...);
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+int __wrap_ioctl(int fd, unsigned long req, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, req);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (req != VHOST_GET_BACKEND_FEATURES && req != VHOST_SET_BACKEND_FEATURES)
+		return __real_ioctl(fd, req, arg);
+	if (k.err) {
+		errno = k.err;
+		return -1;
+	}
+	if (req == VHOST_GET_BACKEND_FEATURES)
+		*(u64 *)arg = k.have;
+	else
+		k.want = *(u64 *)arg;
+	return 0;
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	int fd;
+
+	if (!strstr(path, "experimental_zcopytx"))
+		return __real_open64(path, flags);
+	if (!k.zero_copy) {
+		errno = ENOENT;
+		return -1;
+	}
+	fd = memfd_create("zcopytx", 0);
+	assert_int_equal(write(fd, k.zero_copy, strlen(k.zero_copy)), strlen(k.zero_copy));
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* A page at IOVA 64 KiB * i for i < SPACE, at GPA BASE + 4 KiB * i; odd ones are read-only. */
+#define SPACE 16
+#define BASE 0x200000
+
+struct bench {
+	struct mem *mem;
+	struct dma dma;
+	struct vhost vh;
+	struct vhost_tlb tlb;
+	int live;
+	unsigned gets;
+	u8 *ram;
+};
+
+static struct bench b;
+
+static int space_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	u64 i = s->iova >> 16;
+
+	b.gets++;
+	if (i >= SPACE || (s->iova & 0xffff) + s->len > PAGE || ((i & 1) && (s->perm & DMA_WRITE)))
+		return -EFAULT;
+	s->allowed = i & 1 ? DMA_READ : i == 8 && s->perm == DMA_READ ? DMA_READ : i == 10 ? DMA_WRITE : DMA_RW;
+	b.live++;
+	return mem_iov(d->mem, BASE + PAGE * i + (s->iova & 0xfff), s->len, iov, max);
+}
+
+static void space_put(struct dma *d, struct dma_span *s)
+{
+	b.live--;
+}
+
+static const struct dma_ops space = { .get = space_get, .put = space_put };
+
+static int setup(void **state)
+{
+	const struct mem_range ram = { 0, MiB(4) };
+	const struct mem_slot *slot;
+	int sv[2];
+
+	log_set_level(LOG_ERROR);
+	memset(&k, 0, sizeof(k));
+	memset(&b, 0, sizeof(b));
+	k.have = BIT(VHOST_BACKEND_F_IOTLB_MSG_V2);
+	assert_int_equal(mem_create(&ram, 1, false, &b.mem), 0);
+	mem_slots(b.mem, &slot);
+	b.ram = slot[0].hva;
+	b.dma = (struct dma){ .ops = &space, .mem = b.mem };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	k.peer = sv[1];
+	fcntl(k.peer, F_SETFL, O_NONBLOCK);
+	b.vh = (struct vhost){ .fd = sv[0], .features = BIT(VIRTIO_F_ACCESS_PLATFORM) };
+	assert_true(vhost_tlb_able(&b.vh));
+	assert_int_equal(vhost_tlb_init(&b.tlb, &b.vh, &b.dma, b.mem), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	assert_int_equal(b.live, 0);
+	vhost_tlb_fini(&b.tlb);
+	vhost_tlb_fini(&b.tlb);
+	close(b.vh.fd);
+	close(k.peer);
+	mem_destroy(b.mem);
+	return 0;
+}
+
+static void miss(u64 iova, u8 perm)
+{
+	const struct vhost_msg_v2 m = { .type = VHOST_IOTLB_MSG_V2, .iotlb = { .iova = iova, .perm = perm, .type = VHOST_IOTLB_MISS } };
+
+	assert_int_equal(write(k.peer, &m, sizeof(m)), sizeof(m));
+}
+
+/* What the kernel was told next; false: nothing. */
+static bool told(struct vhost_iotlb_msg *out)
+{
+	struct vhost_msg_v2 m;
+
+	if (read(k.peer, &m, sizeof(m)) != sizeof(m))
+		return false;
+	assert_int_equal(m.type, VHOST_IOTLB_MSG_V2);
+	assert_int_equal(m.asid, 0);
+	*out = m.iotlb;
+	return true;
+}
+
+static void told_update(u64 iova, u64 index, u8 perm)
+{
+	struct vhost_iotlb_msg m;
+
+	assert_true(told(&m));
+	assert_int_equal(m.type, VHOST_IOTLB_UPDATE);
+	assert_int_equal(m.iova, iova);
+	assert_int_equal(m.size, PAGE);
+	assert_int_equal(m.uaddr, (uintptr_t)b.ram + BASE + PAGE * index);
+	assert_int_equal(m.perm, perm);
+}
+
+static void told_invalidate(u64 iova, u64 size)
+{
+	struct vhost_iotlb_msg m;
+
+	assert_true(told(&m));
+	assert_int_equal(m.type, VHOST_IOTLB_INVALIDATE);
+	assert_int_equal(m.iova, iova);
+	assert_int_equal(m.size, size);
+}
+
+static void told_nothing(void)
+{
+	struct vhost_iotlb_msg m;
+
+	assert_false(told(&m));
+}
+
+static void test_able_needs_both_features_and_copies(void **state)
+{
+	assert_int_equal(k.want, BIT(VHOST_BACKEND_F_IOTLB_MSG_V2));
+	assert_true(b.vh.iova);
+	k.zero_copy = "0\n";
+	assert_true(vhost_tlb_able(&b.vh));
+	k.zero_copy = "";
+	assert_true(vhost_tlb_able(&b.vh));
+	k.zero_copy = "1\n";
+	assert_false(vhost_tlb_able(&b.vh));
+	k.zero_copy = NULL;
+	k.have = 0;
+	assert_false(vhost_tlb_able(&b.vh));
+	k.have = ~0ULL;
+	b.vh.features = ~BIT(VIRTIO_F_ACCESS_PLATFORM);
+	assert_false(vhost_tlb_able(&b.vh));
+	b.vh.features = ~0ULL;
+	k.err = ENOTTY;
+	assert_false(vhost_tlb_able(&b.vh));
+	assert_int_equal(vhost_tlb_init(&b.tlb, &b.vh, &b.dma, b.mem), -ENOTTY);
+}
+
+static void test_misses_get_the_page_with_the_rights_it_has(void **state)
+{
+	vhost_tlb_start(&b.tlb);
+	miss(0x20010, VHOST_ACCESS_RO);
+	miss(0x40fff, VHOST_ACCESS_WO);
+	miss(0x30000, VHOST_ACCESS_RO);
+	miss(0x80000, VHOST_ACCESS_RO); /* writable, but its first write would have to be noted */
+	miss(0x80000, VHOST_ACCESS_WO);
+	miss(0xa0000, VHOST_ACCESS_WO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_update(0x20000, 2, VHOST_ACCESS_RW);
+	told_update(0x40000, 4, VHOST_ACCESS_RW);
+	told_update(0x30000, 3, VHOST_ACCESS_RO);
+	told_update(0x80000, 8, VHOST_ACCESS_RO);
+	told_update(0x80000, 8, VHOST_ACCESS_RW);
+	told_update(0xa0000, 10, VHOST_ACCESS_WO);
+	told_nothing();
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+}
+
+static void test_a_page_out_of_reach_is_no_answer(void **state)
+{
+	vhost_tlb_start(&b.tlb);
+	miss(0x20000, VHOST_ACCESS_RO);
+	miss(0x30000, VHOST_ACCESS_WO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
+	told_update(0x20000, 2, VHOST_ACCESS_RW);
+	told_nothing();
+	miss(~0ULL, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
+	told_nothing();
+}
+
+static void test_other_messages_are_passed_over(void **state)
+{
+	struct vhost_msg_v2 m = { .type = VHOST_IOTLB_MSG_V2, .iotlb = { .iova = 0x20000, .type = VHOST_IOTLB_ACCESS_FAIL } };
+
+	vhost_tlb_start(&b.tlb);
+	assert_int_equal(write(k.peer, &m, sizeof(m)), sizeof(m));
+	m.type = 77;
+	m.iotlb.type = VHOST_IOTLB_MISS;
+	assert_int_equal(write(k.peer, &m, sizeof(m)), sizeof(m));
+	miss(0x40000, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_update(0x40000, 4, VHOST_ACCESS_RW);
+	told_nothing();
+	assert_int_equal(write(k.peer, &m, 8), 8);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_nothing();
+}
+
+static void test_serving_is_bounded(void **state)
+{
+	struct vhost_iotlb_msg m;
+	unsigned n = 0;
+
+	vhost_tlb_start(&b.tlb);
+	for (unsigned i = 0; i < 100; i++)
+		miss(0x20000, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	while (told(&m))
+		n++;
+	assert_int_equal(n, 64);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	while (told(&m))
+		n++;
+	assert_int_equal(n, 100);
+}
+
+static void test_gone_tells_ranges_and_all(void **state)
+{
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0, ~0ULL), 0);
+	told_nothing(); /* it has none yet */
+	vhost_tlb_start(&b.tlb);
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0x5000, 0x5fff), 0);
+	told_invalidate(0x5000, PAGE);
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0, ~0ULL), 0);
+	told_invalidate(0, ~0ULL);
+	assert_int_equal(vhost_tlb_gone(&b.tlb, ~0xfffULL, ~0ULL), 0);
+	told_invalidate(~0xfffULL, PAGE);
+	close(k.peer);
+	k.peer = -1;
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0, ~0ULL), -EPIPE);
+}
+
+static void test_stop_forgets_questions_too(void **state)
+{
+	struct vhost_iotlb_msg m;
+
+	vhost_tlb_start(&b.tlb);
+	miss(0x20000, VHOST_ACCESS_RO);
+	miss(0xdead0000, VHOST_ACCESS_WO);
+	vhost_tlb_stop(&b.tlb);
+	told_invalidate(0, ~0ULL);
+	/* Each is answered with a page of RAM and forgotten, without a look at the device's space. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(told(&m));
+		assert_int_equal(m.type, VHOST_IOTLB_UPDATE);
+		assert_int_equal(m.uaddr, (uintptr_t)b.ram);
+		assert_int_equal(m.perm, VHOST_ACCESS_RO);
+		told_invalidate(m.iova, PAGE);
+	}
+	assert_int_equal(b.gets, 0);
+	/* One that comes late. */
+	miss(0x20000, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	assert_true(told(&m));
+	told_invalidate(0x20000, PAGE);
+	assert_int_equal(b.gets, 0);
+	vhost_tlb_stop(&b.tlb);
+	told_nothing();
+}
+
+static void test_ring_is_told_once_per_page_written_first(void **state)
+{
+	/* All in one page. */
+	struct vq q = { .size = 16, .desc = 0x20000, .avail = 0x20100, .used = 0x20200 };
+
+	vhost_tlb_start(&b.tlb);
+	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), 0);
+	told_invalidate(0x20000, PAGE);
+	told_update(0x20000, 2, VHOST_ACCESS_RW);
+	told_nothing();
+	/* Apart, and the descriptors read-only. */
+	q.desc = 0x30000;
+	q.avail = 0x40100;
+	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), 0);
+	told_invalidate(0x20000, PAGE);
+	told_update(0x20000, 2, VHOST_ACCESS_RW);
+	told_invalidate(0x40000, PAGE);
+	told_update(0x40000, 4, VHOST_ACCESS_RW);
+	told_invalidate(0x30000, PAGE);
+	told_update(0x30000, 3, VHOST_ACCESS_RO);
+	told_nothing();
+	/* A used ring that may not be written, and one that ends in a hole. */
+	q.used = 0x30200;
+	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), -EFAULT);
+	told_invalidate(0x30000, PAGE);
+	q.used = 0x20ff8;
+	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), -EFAULT);
+}
+
+/* The kernel has a page from a translation that was good when it was made; an invalidation that comes meanwhile is told after it. */
+static void *take_back(void *arg)
+{
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0x20000, 0x20fff), 0);
+	return NULL;
+}
+
+static pthread_t taker;
+
+static int racing_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	int n = space_get(d, s, iov, max);
+
+	assert_int_equal(pthread_create(&taker, NULL, take_back, NULL), 0);
+	/* It cannot get past the lock, however long it is given. */
+	usleep(20000);
+	return n;
+}
+
+static void test_invalidation_during_an_answer_comes_after_it(void **state)
+{
+	static const struct dma_ops racing = { .get = racing_get, .put = space_put };
+
+	b.dma.ops = &racing;
+	vhost_tlb_start(&b.tlb);
+	miss(0x20000, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	pthread_join(taker, NULL);
+	told_update(0x20000, 2, VHOST_ACCESS_RW);
+	told_invalidate(0x20000, PAGE);
+	told_nothing();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_able_needs_both_features_and_copies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_misses_get_the_page_with_the_rights_it_has, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_page_out_of_reach_is_no_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_messages_are_passed_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_serving_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_tells_ranges_and_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop_forgets_questions_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_is_told_once_per_page_written_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_invalidation_during_an_answer_comes_after_it, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
