@@ -1,6 +1,8 @@
 /*
  * kexecfile KERNEL INITRD CMDLINE: loads a kernel by kexec_file_load and starts it. INITRD may
  * be - for none. Needs a kernel with CONFIG_KEXEC_FILE; comes back only on failure.
+ * kexecfile -p KERNEL INITRD CMDLINE: loads it for a crash instead (crashkernel= has reserved
+ * memory), and comes back.
  */
 #include <fcntl.h>
 #include <linux/kexec.h>
@@ -13,8 +15,11 @@
 
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		fprintf(stderr, "usage: kexecfile KERNEL INITRD CMDLINE\n");
+	int crash = argc == 5 && !strcmp(argv[1], "-p");
+
+	argv += crash;
+	if (argc != 4 + crash) {
+		fprintf(stderr, "usage: kexecfile [-p] KERNEL INITRD CMDLINE\n");
 		return 64;
 	}
 	int none = !strcmp(argv[2], "-");
@@ -25,10 +30,12 @@ int main(int argc, char **argv)
 		return 65;
 	}
 	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(argv[3]) + 1, argv[3],
-		    none ? KEXEC_FILE_NO_INITRAMFS : 0)) {
+		    (none ? KEXEC_FILE_NO_INITRAMFS : 0) | (crash ? KEXEC_FILE_ON_CRASH : 0))) {
 		perror("kexecfile: kexec_file_load");
 		return 1;
 	}
+	if (crash)
+		return 0;
 	sync();
 	reboot(LINUX_REBOOT_CMD_KEXEC);
 	perror("kexecfile: reboot");
