@@ -7,7 +7,9 @@
 guest=$(dirname "$0")/../../build/x86_64/guests/vtd_stall
 mkdir "$TMP/fs"
 fs=$(disk_image 16M ext4)
-mount -o loop "$fs" "$TMP/fs"
+# In two steps: mount itself would keep the device open for writing, which kernels may refuse.
+loop=$(losetup -f --show "$fs")
+mount "$loop" "$TMP/fs"
 truncate -s 1M "$TMP/fs/disk"
 sync
 
@@ -35,3 +37,4 @@ stall "a thread"
 expect_stderr "a thread serves where io_uring is forbidden" "using a thread"
 echo 0 >/proc/sys/kernel/io_uring_disabled
 umount "$TMP/fs"
+losetup -d "$loop"
