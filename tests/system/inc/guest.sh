@@ -17,20 +17,38 @@ say_machine()
 	complaints "$QUIET" | while read -r line; do mark "complaint: $line"; done
 }
 
-# 8 MiB on the file system of $1, synced, read back cold; the sum is kept on it for the next boot
+# disk_write DEVICE [MIB [NAME]]: 8 MiB or that many on its file system, synced, read back cold; the sum is kept on it for the next boot
 disk_write()
 {
 	mount -t ext4 "$1" /mnt || { mark "no mount"; return 1; }
-	dd if=/dev/urandom of=/mnt/data bs=64k count=128 2>/dev/null
+	dd if=/dev/urandom of=/mnt/data bs=64k count=$((${2:-8} * 16)) 2>/dev/null
 	md5sum </mnt/data >/mnt/sum
 	umount /mnt
-	disk_verify "$1"
+	disk_verify "$1" "${3:-disk}"
 }
 
+# disk_verify DEVICE [NAME]
 disk_verify()
 {
 	echo 3 >/proc/sys/vm/drop_caches
 	mount -t ext4 "$1" /mnt || { mark "no mount"; return 1; }
-	if [ "$(md5sum </mnt/data)" = "$(cat /mnt/sum)" ]; then mark "disk sum equal"; else mark "disk sum differs"; fi
+	if [ -s /mnt/sum ] && [ "$(md5sum </mnt/data)" = "$(cat /mnt/sum)" ]; then mark "${2:-disk} sum equal"; else mark "${2:-disk} sum differs"; fi
 	umount /mnt
+}
+
+# twice_booted DEVICE MIB: so many written and verified; a reboot; verified again, and new ones
+twice_booted()
+{
+	mount -t ext4 "$1" /mnt || { mark "no mount"; return 1; }
+	if [ -e /mnt/again ]; then
+		rm /mnt/again
+		umount /mnt
+		disk_verify "$1" "over the reboot"
+		disk_write "$1" "$2" "second boot"
+	else
+		touch /mnt/again
+		umount /mnt
+		disk_write "$1" "$2" "first boot"
+		reboot -f
+	fi
 }
