@@ -146,9 +146,9 @@ static int map_slot(struct iommufd *f, u32 ioas, int fd, const struct mem_slot *
 	struct iommufd_ioas_map m = {
 		.size = sizeof(m), .flags = flags, .ioas_id = ioas, .user_va = (uintptr_t)s->hva, .length = s->len, .iova = s->gpa,
 	};
-	int err = call(f, IOMMUFD_IOAS_MAP_FILE, &mf);
+	int err = fd < 0 ? -ENOTTY : call(f, IOMMUFD_IOAS_MAP_FILE, &mf);
 
-	/* Linux before 6.14 does not have the call, or not for this kind of file. */
+	/* RAM may be no file, and Linux before 6.14 does not have the call, or not for this kind of file. */
 	if (err == -ENOTTY || err == -EOPNOTSUPP || err == -EINVAL)
 		err = call(f, IOMMUFD_IOAS_MAP, &m);
 	return err;

@@ -15,7 +15,7 @@
 struct mem {
 	struct mem_slot slot[MEM_MAX_SLOTS];
 	unsigned n;
-	int fd;
+	int fd; /* of the huge pages; -1: anonymous memory */
 	bool pinned;
 	/* The whole reservation of each slot, guard pages included. */
 	void *area[MEM_MAX_SLOTS];
@@ -37,10 +37,11 @@ static int check_ranges(const struct mem_range *r, unsigned n)
 
 /*
  * Reserves address space with room to place the slot congruent to its gpa modulo 1 GiB and inaccessible pages on both sides,
- * then maps the slot's part of the memfd into it.
+ * then maps the slot into it.
  */
-static int map_slot(struct mem *m, unsigned i, bool hugepages)
+static int map_slot(struct mem *m, unsigned i)
 {
+	int flags = m->fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	struct mem_slot *s = &m->slot[i];
 	u64 huge = GiB(1), lead;
 	char *area, *at;
@@ -54,11 +55,11 @@ static int map_slot(struct mem *m, unsigned i, bool hugepages)
 	if (lead < PAGE)
 		lead += huge;
 	at = area + lead;
-	if (mmap(at, s->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, m->fd, (off_t)s->fd_offset) == MAP_FAILED)
+	if (mmap(at, s->len, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, m->fd, (off_t)s->fd_offset) == MAP_FAILED)
 		return -errno;
 	s->hva = at;
 	/* Both only advice: a kernel without transparent huge pages says EINVAL. */
-	if (!hugepages)
+	if (m->fd < 0)
 		(void)madvise(at, s->len, MADV_HUGEPAGE);
 	(void)madvise(at, s->len, MADV_DONTDUMP);
 	return 0;
@@ -74,6 +75,18 @@ static int populate(const struct mem *m)
 	return 0;
 }
 
+static int create_file(struct mem *m)
+{
+	const struct mem_slot *last = &m->slot[m->n - 1];
+
+	m->fd = memfd_create("nidus-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_HUGE_2MB);
+	if (m->fd < 0 || ftruncate(m->fd, (off_t)(last->fd_offset + last->len)) < 0)
+		return -errno;
+	/* The size is now fixed for good: RAM cannot be cut off under a running guest. */
+	(void)fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+	return 0;
+}
+
 int mem_create(const struct mem_range *ranges, unsigned n, bool hugepages, struct mem **out)
 {
 	struct mem *m;
@@ -86,12 +99,7 @@ int mem_create(const struct mem_range *ranges, unsigned n, bool hugepages, struc
 	if (!m)
 		return -ENOMEM;
 	m->n = n;
-	m->fd = memfd_create("nidus-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugepages ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
-	if (m->fd < 0) {
-		err = -errno;
-		free(m);
-		return err;
-	}
+	m->fd = -1;
 	for (unsigned i = 0; i < n; i++) {
 		struct mem_slot *s = &m->slot[i];
 
@@ -100,24 +108,15 @@ int mem_create(const struct mem_range *ranges, unsigned n, bool hugepages, struc
 		s->fd_offset = end + (s->gpa - end) % GiB(1);
 		end = s->fd_offset + s->len;
 	}
-	if (ftruncate(m->fd, (off_t)end) < 0) {
-		err = -errno;
-		goto fail;
-	}
-	/* The size is now fixed for good: RAM cannot be cut off under a running guest. */
-	(void)fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-	for (unsigned i = 0; i < n; i++) {
-		err = map_slot(m, i, hugepages);
-		if (err)
-			goto fail;
-	}
-	err = hugepages ? populate(m) : 0;
+	err = hugepages ? create_file(m) : 0;
+	for (unsigned i = 0; i < n && !err; i++)
+		err = map_slot(m, i);
+	if (!err && hugepages)
+		err = populate(m);
 	if (err)
-		goto fail;
-	*out = m;
-	return 0;
-fail:
-	mem_destroy(m);
+		mem_destroy(m);
+	else
+		*out = m;
 	return err;
 }
 
@@ -129,7 +128,8 @@ void mem_destroy(struct mem *m)
 		if (m->area[i])
 			munmap(m->area[i], m->area_len[i]);
 	}
-	close(m->fd);
+	if (m->fd >= 0)
+		close(m->fd);
 	free(m);
 }
 
@@ -312,24 +312,35 @@ int mem_iov(const struct mem *m, gpa_t gpa, u64 len, struct iovec *iov, unsigned
 	return (int)n;
 }
 
+/* [off, off + len) of the slot is the host's again, and reads zero. */
+static int give_back(const struct mem *m, const struct mem_slot *s, u64 off, u64 len)
+{
+	int r;
+
+	if (m->fd < 0)
+		r = madvise((char *)s->hva + off, len, MADV_DONTNEED);
+	else
+		r = fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(s->fd_offset + off), (off_t)len);
+	return r < 0 ? -errno : 0;
+}
+
 int mem_discard(const struct mem *m, gpa_t gpa, u64 len)
 {
 	u64 end;
+	int err = 0;
 
 	if (!len || !mem_is_ram(m, gpa, len))
 		return -EFAULT;
 	end = ALIGN_DOWN(gpa + len, PAGE);
 	gpa = ALIGN_UP(gpa, PAGE);
-	for (unsigned i = 0; i < m->n; i++) {
+	for (unsigned i = 0; i < m->n && !err; i++) {
 		const struct mem_slot *s = &m->slot[i];
 		u64 from = MAX(gpa, s->gpa), to = MIN(end, s->gpa + s->len);
 
-		if (from >= to)
-			continue;
-		if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(s->fd_offset + (from - s->gpa)), (off_t)(to - from)) < 0)
-			return -errno;
+		if (from < to)
+			err = give_back(m, s, from - s->gpa, to - from);
 	}
-	return 0;
+	return err;
 }
 
 void mem_pin(struct mem *m)
@@ -339,13 +350,15 @@ void mem_pin(struct mem *m)
 
 int mem_clear(struct mem *m)
 {
-	for (unsigned i = 0; i < m->n; i++) {
+	int err = 0;
+
+	for (unsigned i = 0; i < m->n && !err; i++) {
 		const struct mem_slot *s = &m->slot[i];
 
 		if (m->pinned)
 			memset(s->hva, 0, s->len);
-		else if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->fd_offset, (off_t)s->len) < 0)
-			return -errno;
+		else
+			err = give_back(m, s, 0, s->len);
 	}
-	return 0;
+	return err;
 }

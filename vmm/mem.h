@@ -2,8 +2,9 @@
 /*
  * Guest RAM, and the one door to it. No other file turns a guest physical address into a pointer.
  *
- * RAM is one shared memfd cut into slots. Each slot is mapped congruent to its gpa modulo 1 GiB, so that KVM and an IOMMU can use
- * their largest pages. Slots are fixed once created; every function after mem_create() may be called from any thread without a lock.
+ * RAM is anonymous memory, or huge pages of a shared memfd, cut into slots. Anonymous, because hosts give that transparent huge pages by
+ * default and shared files none: a guest then faults RAM in 2 MiB at a time. Each slot is mapped congruent to its gpa modulo 1 GiB, so that KVM
+ * and an IOMMU can use their largest pages. Slots are fixed once created; every function after mem_create() may be called from any thread without a lock.
  * Guest-visible structures are fetched once, by mem_read(), into locals, and judged there: another vCPU may change them at any time.
  */
 #ifndef NIDUS_MEM_H
@@ -19,7 +20,7 @@ struct mem_slot {
 	gpa_t gpa;     /* first byte; 4 KiB aligned */
 	u64 len;       /* bytes; a multiple of 4 KiB */
 	void *hva;     /* for KVM_SET_USER_MEMORY_REGION and IOAS_MAP only */
-	u64 fd_offset; /* of the slot within mem_fd() */
+	u64 fd_offset; /* of the slot within mem_fd(), if there is one */
 };
 
 struct mem;
@@ -38,6 +39,7 @@ int mem_create(const struct mem_range *ranges, unsigned n, bool hugepages, struc
 void mem_destroy(struct mem *m);
 
 unsigned mem_slots(const struct mem *m, const struct mem_slot **slots);
+/* The file that RAM is, -1: it is none. */
 int mem_fd(const struct mem *m);
 u64 mem_total_bytes(const struct mem *m);
 

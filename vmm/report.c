@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/mem.h"
 #include "vmm/report.h"
 
 #define MAX_SECTIONS 64
@@ -155,14 +156,26 @@ static u64 status_bytes(const char *field)
 	return v;
 }
 
+static bool is_ram(const struct mem *mem, u64 hva)
+{
+	const struct mem_slot *s = NULL;
+	unsigned n = mem ? mem_slots(mem, &s) : 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (hva - (uintptr_t)s[i].hva < s[i].len)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Proportional set size of all mappings but guest RAM's, which are the ones of memfds: /proc/self/smaps has a line "start-end perms offset dev inode name"
- * and then fields, "Pss:" among them, for each.
+ * Proportional set size of all mappings but guest RAM's: /proc/self/smaps has a line "start-end perms offset dev inode name" and then fields,
+ * "Pss:" among them, for each.
  */
-static u64 pss_beside_ram(void)
+static u64 pss_beside_ram(const struct mem *mem)
 {
 	FILE *f = fopen("/proc/self/smaps", "re");
-	bool memfd = false;
+	bool ram = false;
 	char line[512];
 	u64 sum = 0;
 
@@ -172,8 +185,8 @@ static u64 pss_beside_ram(void)
 		size_t word = strcspn(line, " :\n");
 
 		if (line[word] == ' ')
-			memfd = strstr(line, " /memfd:") != NULL;
-		else if (!memfd && strncmp(line, "Pss:", 4) == 0)
+			ram = is_ram(mem, strtoull(line, NULL, 16));
+		else if (!ram && strncmp(line, "Pss:", 4) == 0)
 			sum += strtoull(line + 4, NULL, 10) * 1024;
 	}
 	fclose(f);
@@ -193,9 +206,9 @@ static json_t *memory_json(const struct report_end *e)
 {
 	json_t *o = json_object();
 
-	put(o, "ram_bytes", number(e->ram_bytes));
+	put(o, "ram_bytes", number(e->mem ? mem_total_bytes(e->mem) : 0));
 	put(o, "peak_rss_bytes", number(status_bytes("VmHWM:")));
-	put(o, "pss_beside_ram_bytes", number(pss_beside_ram()));
+	put(o, "pss_beside_ram_bytes", number(pss_beside_ram(e->mem)));
 	return o;
 }
 

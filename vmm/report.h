@@ -20,6 +20,7 @@ enum report_phase {
 	REPORT_PHASES,
 };
 
+struct mem;
 struct report;
 struct report_obj; /* a JSON object being filled */
 
@@ -47,7 +48,7 @@ struct report_end {
 	const char *reason; /* "poweroff", "reboot", "panic", ... */
 	int exit_code;
 	u64 exits;          /* of all vCPUs to user space */
-	u64 ram_bytes;
+	const struct mem *mem; /* guest RAM; NULL: there was none yet */
 };
 
 /* The report as text; free() it. NULL: no memory. Every device that has a section must still be alive. */

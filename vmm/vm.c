@@ -430,7 +430,7 @@ int vm_run(const struct vm_config *c)
 		int err;
 
 		e.exits = vm.vcpus ? vcpus_exits(vm.vcpus) : 0;
-		e.ram_bytes = vm.mem ? mem_total_bytes(vm.mem) : 0;
+		e.mem = vm.mem;
 		err = report_write(vm.report, c->report, &e);
 		if (err) {
 			log_error("--report %s: %s", c->report, strerror(-err));

@@ -7,7 +7,7 @@
 GUEST=7-cloud
 
 # MiB of guest RAM that are in use on the host
-ram_mib() { awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:nidus-ram/ } /^Pss:/ && ram { sum += $2 } END { print int(sum / 1024) }' "/proc/$VM_PID/smaps"; }
+ram_mib() { awk '/^Size:/ { ram = $2 >= 65536 } /^Pss:/ && ram { sum += $2 } END { print int(sum / 1024) }' "/proc/$VM_PID/smaps"; }
 # ram_below MIB SECONDS
 ram_below()
 {

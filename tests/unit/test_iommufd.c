@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: open64 ioctl pread64 pwrite64 mmap64 close
+// wrap: open64 ioctl pread64 pwrite64 mmap64 close mem_fd
 #include "tests/unit/unit.h"
 
 #include "tests/unit/vfio_fake.h"
+
+static int ram_file;
+
+int __wrap_mem_fd(const struct mem *m)
+{
+	return ram_file;
+}
 
 static struct mem *ram(void)
 {
@@ -34,19 +41,26 @@ static void test_iommufd_objects_are_remembered_and_destroyed(void **state)
 
 static void test_iommufd_ram_is_mapped_by_file_or_by_address(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	static const struct {
+		int file;
+		bool no_call;
+		unsigned by_file, calls;
+	} rows[] = { { -1, false, 0, 2 }, { 5, false, 2, 2 }, { 5, true, 0, 4 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct mem *m = ram();
 		struct iommufd f;
 		u32 ioas;
 
 		fake_init();
-		fake.no_map_file = i == 1;
+		ram_file = rows[i].file;
+		fake.no_map_file = rows[i].no_call;
 		assert_int_equal(iommufd_open(&f, -1), 0);
 		assert_int_equal(iommufd_ioas_alloc(&f, &ioas), 0);
 		assert_int_equal(iommufd_map_ram(&f, ioas, m), 0);
 		assert_int_equal(fake.n_mapped, 2);
-		assert_int_equal(fake.n_by_file, i ? 0 : 2);
-		assert_int_equal(f.maps, i ? 4 : 2);
+		assert_int_equal(fake.n_by_file, rows[i].by_file);
+		assert_int_equal(f.maps, rows[i].calls);
 		assert_int_equal(f.calls, 1 + f.maps);
 		iommufd_close(&f);
 		mem_destroy(m);

@@ -11,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/mem.h"
 #include "vmm/report.h"
 
-static const struct report_end end = { "poweroff", 7, 12345, MiB(64) };
+static const struct report_end end = { "poweroff", 7, 12345, NULL };
 
 static void fill(void *arg, struct report_obj *o)
 {
@@ -52,7 +53,7 @@ static void test_report_text_holds_everything(void **state)
 	assert_true(json_is_null(member(j, "phases_ns", "ram")));
 	assert_true(json_integer_value(member(j, "phases_ns", "end")) >= json_integer_value(member(j, "phases_ns", "first_run")));
 	assert_true(json_integer_value(member(j, "cpu_to_first_run_ns", NULL)) > 0);
-	assert_int_equal(json_integer_value(member(j, "memory", "ram_bytes")), MiB(64));
+	assert_int_equal(json_integer_value(member(j, "memory", "ram_bytes")), 0);
 	assert_true(json_integer_value(member(j, "memory", "peak_rss_bytes")) > 0);
 	assert_true(json_integer_value(member(j, "memory", "pss_beside_ram_bytes")) > 0);
 	d = member(j, "devices", "disk0");
@@ -64,6 +65,32 @@ static void test_report_text_holds_everything(void **state)
 	json_decref(j);
 	free(text);
 	report_destroy(r);
+}
+
+static void test_report_guest_ram_is_counted_apart(void **state)
+{
+	const struct mem_range ranges[] = { { 0, MiB(16) }, { GiB(4), MiB(48) } };
+	struct report_end e = end;
+	struct report *r;
+	struct mem *m;
+	char *text;
+	json_t *j;
+
+	assert_int_equal(mem_create(ranges, 2, false, &m), 0);
+	e.mem = m;
+	assert_int_equal(report_create(0, &r), 0);
+	for (u64 at = 0; at < MiB(48); at += KiB(4))
+		assert_int_equal(mem_store(m, GiB(4) + at, 8, 1), 0);
+	text = report_text(r, &e);
+	j = json_loads(text, 0, NULL);
+	assert_int_equal(json_integer_value(member(j, "memory", "ram_bytes")), MiB(64));
+	assert_true(json_integer_value(member(j, "memory", "peak_rss_bytes")) > (json_int_t)MiB(48));
+	assert_true(json_integer_value(member(j, "memory", "pss_beside_ram_bytes")) > 0);
+	assert_true(json_integer_value(member(j, "memory", "peak_rss_bytes")) - json_integer_value(member(j, "memory", "pss_beside_ram_bytes")) > (json_int_t)MiB(40));
+	json_decref(j);
+	free(text);
+	report_destroy(r);
+	mem_destroy(m);
 }
 
 static void test_report_phase_first_stamp_counts(void **state)
@@ -173,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report_text_holds_everything),
+		cmocka_unit_test(test_report_guest_ram_is_counted_apart),
 		cmocka_unit_test(test_report_phase_first_stamp_counts),
 		cmocka_unit_test(test_report_null_does_nothing),
 		cmocka_unit_test(test_report_sections_are_limited),

@@ -48,7 +48,7 @@ footprint()
 {
 	vmm_start
 	vm_expect "guest: ready" 120 || vmm_failed
-	pss=$(awk -v ram=$((MEM * 1024)) '/^[0-9a-f]+-[0-9a-f]+ / { memfd = /memfd:/ } /^Size:/ { big = memfd || $2 >= ram } /^Pss:/ && !big { sum += $2 } END { print sum }' \
+	pss=$(awk -v ram=$((MEM * 1024)) '/^Size:/ { big = $2 >= ram } /^Pss:/ && !big { sum += $2 } END { print sum }' \
 		"/proc/$VM_PID/smaps")
 	threads=$(cat "/proc/$VM_PID"/task/*/comm | grep -vcE '^(iou-|vhost-|kvm-)')
 	vm_stop
