@@ -219,7 +219,7 @@ const struct opt options_rows[] = {
 	{ "vsock", NULL, 0, GUEST, .json = "vsock", KEYS(keys_vsock), .done = vsock_done, .arg = "cid=N[,uds=PATH]",
 	  .help = "sockets between guest and host; with uds= as Unix sockets: CONNECT PORT on PATH, the guest's to P arrive at PATH_P" },
 	{ "balloon", NULL, 0, GUEST, .json = "balloon", KEYS(keys_balloon), .done = balloon_done,
-	  .help = "give free guest memory back to the host (off); target: RAM to take from the guest" },
+	  .help = "give free guest memory back to the host (off); target: RAM to take from the guest until it runs short" },
 	{ "rng", NULL, 0, GUEST, .json = "rng", KEYS(keys_rng), .help = "virtio entropy device (on)" },
 	{ "console", NULL, 0, GUEST, .json = "console", KEYS(keys_console), .done = console_done, IN_CONFIG(console),
 	  .arg = "[hvc:]stdio|file=PATH|pty|off", .prefix = "hvc:", .prefix_off = offsetof(struct console_cfg, hvc),
