@@ -37,8 +37,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	rig_fini(&rig);
+	pci_host_destroy(rig.host);
+	rig.host = NULL;
 	viommu_destroy(v);
+	rig_fini(&rig);
 	mem_destroy(mem);
 	event_destroy(ev);
 	return 0;
