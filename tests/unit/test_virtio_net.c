@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
+#include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_drv.h"
 
 #include <linux/if_tun.h>
@@ -14,7 +15,7 @@
 static struct {
 	int peer[TAP_MAX_QUEUES];
 	unsigned offload, active;
-	int open_status, vhost_err, ring_err, vhosts, rings;
+	int open_status;
 	int backend[2];
 	unsigned mtu;
 	bool tlb_able, tlb_on;
@@ -58,52 +59,6 @@ int tap_set_queue(struct tap *t, unsigned i, bool on)
 {
 	host.active = (host.active & ~(1U << i)) | (unsigned)on << i;
 	return 0;
-}
-
-int vhost_open(const char *node, struct vhost *vh)
-{
-	if (host.vhost_err)
-		return host.vhost_err;
-	host.vhosts++;
-	*vh = (struct vhost){ .fd = host.tlb_able ? host.vhost_pipe[0] : 5, .features = ~0ULL };
-	return 0;
-}
-
-void vhost_close(struct vhost *vh)
-{
-	host.vhosts -= vh->fd >= 0;
-	vh->fd = -1;
-}
-
-int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem)
-{
-	return 0;
-}
-
-int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q)
-{
-	*r = (struct vhost_ring){ .vh = vh, .index = index, .q = q };
-	return 0;
-}
-
-void vhost_ring_fini(struct vhost_ring *r)
-{
-	vhost_ring_stop(r);
-}
-
-int vhost_ring_start(struct vhost_ring *r)
-{
-	if (host.ring_err)
-		return host.ring_err;
-	r->on = true;
-	host.rings++;
-	return 0;
-}
-
-void vhost_ring_stop(struct vhost_ring *r)
-{
-	host.rings -= r->on;
-	r->on = false;
 }
 
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
@@ -172,6 +127,7 @@ static int setup(void **state)
 {
 	log_set_level(LOG_ERROR);
 	memset(&host, 0, sizeof(host));
+	memset(&vhost_fake, 0, sizeof(vhost_fake));
 	host.mtu = 1500;
 	host.backend[0] = host.backend[1] = -2;
 	drv_open(&d);
@@ -182,8 +138,8 @@ static int teardown(void **state)
 {
 	assert_int_equal(d.live_spans, 0);
 	drv_close(&d);
-	assert_int_equal(host.vhosts, 0);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.vhosts, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 	assert_int_equal(host.tlbs, 0);
 	if (host.tlb_able) {
 		close(host.vhost_pipe[0]);
@@ -203,7 +159,7 @@ static void make(struct net_cfg cfg)
 /* In user space: where there is no vhost. */
 static void make_user(struct net_cfg cfg)
 {
-	host.vhost_err = -ENOENT;
+	vhost_fake.open_err = -ENOENT;
 	make(cfg);
 	drv_start(&d, 3, 64);
 }
@@ -381,7 +337,7 @@ static void test_user_limit_keeps_frames_waiting(void **state)
 
 	make((struct net_cfg){ .pps = 100 });
 	drv_start(&d, 3, 64);
-	assert_int_equal(host.vhosts, 0);
+	assert_int_equal(vhost_fake.vhosts, 0);
 	drv_desc(&d, 1, 0, BUF, 40, 0, 0);
 	for (unsigned i = 0; i < 60; i++)
 		drv_avail(&d, 1, 0);
@@ -420,9 +376,9 @@ static void test_control_checks_every_command(void **state)
 static void test_vhost_starts_and_stops_with_the_driver(void **state)
 {
 	make((struct net_cfg){ .queues = 1 });
-	assert_int_equal(host.vhosts, 1);
+	assert_int_equal(vhost_fake.vhosts, 1);
 	drv_start(&d, 3, 64);
-	assert_int_equal(host.rings, 2);
+	assert_int_equal(vhost_fake.rings, 2);
 	assert_true(host.backend[0] >= 0 && host.backend[1] >= 0);
 	assert_int_equal(host.offload, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO);
 	/* No DMA without bus mastering. */
@@ -431,7 +387,7 @@ static void test_vhost_starts_and_stops_with_the_driver(void **state)
 	drv_write(&d, drv_cfg(&d, 4), 2, 6);
 	assert_true(host.backend[0] >= 0);
 	drv_set_status(&d, 0);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 	assert_int_equal(host.backend[1], -1);
 }
 
@@ -445,7 +401,7 @@ static void test_vhost_queue_pairs_are_switched(void **state)
 	make((struct net_cfg){ .queues = 2 });
 	assert_int_equal(cfg(8, 2), 2);
 	drv_start(&d, 5, 64);
-	assert_int_equal(host.rings, 4);
+	assert_int_equal(vhost_fake.rings, 4);
 	assert_int_equal(host.active, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		const u8 cmd[] = { 4, 0, rows[i].pairs, 0 };
@@ -462,6 +418,7 @@ static void make_behind(void)
 {
 	assert_int_equal(pipe(host.vhost_pipe), 0);
 	host.tlb_able = true;
+	vhost_fake.fd = host.vhost_pipe[0];
 	make((struct net_cfg){ .queues = 1, .viommu = ON });
 	assert_int_equal(host.tlbs, 1);
 	assert_non_null(d.dma.gone);
@@ -496,7 +453,7 @@ static void test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone(void **
 	assert_true(host.backend[0] == -1 && host.backend[1] == -1);
 	drv_set_status(&d, 0);
 	assert_false(host.tlb_on);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 }
 
 static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
@@ -507,13 +464,13 @@ static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
 	ask();
 	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
 	assert_int_equal(host.backend[0], -1);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 	assert_false(host.tlb_on);
 	/* A reset makes it whole. */
 	host.serve_err = 0;
 	drv_set_status(&d, 0);
 	drv_start(&d, 3, 64);
-	assert_int_equal(host.rings, 2);
+	assert_int_equal(vhost_fake.rings, 2);
 	drv_set_status(&d, 0);
 	/* Rings that are mapped nowhere. */
 	host.tlb_ring_err = -EFAULT;
@@ -530,7 +487,7 @@ static void test_behind_a_viommu_without_device_iotlb_in_user_space(void **state
 	u8 buf[40] = { 1 }, got[200];
 
 	make((struct net_cfg){ .queues = 1, .viommu = ON });
-	assert_int_equal(host.vhosts, 0);
+	assert_int_equal(vhost_fake.vhosts, 0);
 	assert_int_equal(host.tlbs, 0);
 	assert_null(d.dma.gone);
 	drv_start(&d, 3, 64);
@@ -545,13 +502,13 @@ static void test_behind_a_viommu_without_device_iotlb_in_user_space(void **state
 static void test_vhost_that_refuses_the_rings_breaks_the_device(void **state)
 {
 	make((struct net_cfg){ .queues = 1 });
-	host.ring_err = -EFAULT;
+	vhost_fake.ring_err = -EFAULT;
 	assert_true(drv_negotiate(&d, drv_offered(&d)));
 	for (unsigned i = 0; i < 3; i++)
 		drv_queue(&d, i, 64);
 	drv_ok(&d);
 	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 }
 
 static void test_create_failures_leave_nothing(void **state)
@@ -561,16 +518,16 @@ static void test_create_failures_leave_nothing(void **state)
 	host.open_status = EXIT_NOINPUT;
 	assert_int_equal(virtio_net_create(&d.ctx, &c), EXIT_NOINPUT);
 	host.open_status = 0;
-	host.vhost_err = -EACCES;
+	vhost_fake.open_err = -EACCES;
 	assert_int_equal(virtio_net_create(&d.ctx, &c), EXIT_HOST);
-	host.vhost_err = -ENOTSUP;
+	vhost_fake.open_err = -ENOTSUP;
 	assert_int_equal(virtio_net_create(&d.ctx, &c), EXIT_HOST);
 }
 
 static void test_offline_opens_nothing(void **state)
 {
 	host.open_status = EXIT_NOINPUT;
-	host.vhost_err = -EACCES;
+	vhost_fake.open_err = -EACCES;
 	d.ctx.offline = true;
 	make((struct net_cfg){ .queues = 4 });
 	assert_int_equal(cfg(8, 2), 4);

@@ -1,66 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
+#include "tests/unit/vhost_fake.h"
 #include "tests/unit/virtio_drv.h"
 
-#include "devices/vhost.h"
 #include "devices/vsock.h"
 #include "vmm/config.h"
 #include "vmm/log.h"
 
 /* The kernel's side, as far as the device tells it something. */
 static struct {
-	int open_err, cid_err, ring_err, run_err, vhosts, rings;
+	int cid_err, run_err;
 	bool running;
 	u64 cid;
 	const char *uds;
 } host;
-
-int vhost_open(const char *node, struct vhost *vh)
-{
-	assert_string_equal(node, "/dev/vhost-vsock");
-	if (host.open_err)
-		return host.open_err;
-	host.vhosts++;
-	*vh = (struct vhost){ .fd = 5, .features = ~0ULL };
-	return 0;
-}
-
-void vhost_close(struct vhost *vh)
-{
-	host.vhosts -= vh->fd >= 0;
-	vh->fd = -1;
-}
-
-int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem)
-{
-	return 0;
-}
-
-int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q)
-{
-	*r = (struct vhost_ring){ .vh = vh, .index = index, .q = q };
-	return 0;
-}
-
-void vhost_ring_fini(struct vhost_ring *r)
-{
-	vhost_ring_stop(r);
-}
-
-int vhost_ring_start(struct vhost_ring *r)
-{
-	if (host.ring_err)
-		return host.ring_err;
-	r->on = true;
-	host.rings++;
-	return 0;
-}
-
-void vhost_ring_stop(struct vhost_ring *r)
-{
-	host.rings -= r->on;
-	r->on = false;
-}
 
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
 {
@@ -93,6 +46,7 @@ static int setup(void **state)
 {
 	log_set_level(LOG_ERROR);
 	memset(&host, 0, sizeof(host));
+	memset(&vhost_fake, 0, sizeof(vhost_fake));
 	drv_open(&d);
 	return 0;
 }
@@ -100,8 +54,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	drv_close(&d);
-	assert_int_equal(host.vhosts, 0);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.vhosts, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 	assert_false(host.running);
 	return 0;
 }
@@ -129,7 +83,7 @@ static void test_rings_run_while_the_driver_and_bus_mastering_are_on(void **stat
 	assert_int_equal(create(NULL), 0);
 	drv_attach(&d);
 	drv_start(&d, 3, 64);
-	assert_int_equal(host.rings, 2);
+	assert_int_equal(vhost_fake.rings, 2);
 	assert_true(host.running);
 	drv_write(&d, drv_cfg(&d, 4), 2, 2);
 	assert_false(host.running);
@@ -138,7 +92,7 @@ static void test_rings_run_while_the_driver_and_bus_mastering_are_on(void **stat
 	drv_kick(&d, 2);
 	drv_pump(&d);
 	drv_set_status(&d, 0);
-	assert_int_equal(host.rings, 0);
+	assert_int_equal(vhost_fake.rings, 0);
 	assert_false(host.running);
 }
 
@@ -152,11 +106,11 @@ static void test_refused_rings_break_the_device(void **state)
 	assert_int_equal(create(NULL), 0);
 	drv_attach(&d);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		host.ring_err = rows[i].ring_err;
+		vhost_fake.ring_err = rows[i].ring_err;
 		host.run_err = rows[i].run_err;
 		drv_start(&d, rows[i].queues, 64);
 		assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
-		assert_int_equal(host.rings, 0);
+		assert_int_equal(vhost_fake.rings, 0);
 	}
 }
 
@@ -169,7 +123,7 @@ static void test_create_failures_have_their_status(void **state)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		host.open_err = rows[i].open_err;
+		vhost_fake.open_err = rows[i].open_err;
 		host.cid_err = rows[i].cid_err;
 		assert_int_equal(create(NULL), rows[i].status);
 	}
@@ -181,7 +135,7 @@ static void test_uds_is_the_other_way(void **state)
 	assert_string_equal(host.uds, "/x");
 	/* Offline neither is opened. */
 	d.ctx.offline = true;
-	host.open_err = -ENOENT;
+	vhost_fake.open_err = -ENOENT;
 	assert_int_equal(create("/x"), 0);
 }
 
