@@ -37,6 +37,7 @@ override LDLIBS += $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
 SANFLAGS_tsan := -fsanitize=thread
+SANFLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 # One small file to carry elsewhere: what nothing calls is left out, and so are tables for unwinding, which only C++ needs.
 ifneq ($(STATIC),)
 override CFLAGS += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables

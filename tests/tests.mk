@@ -33,12 +33,16 @@ check: units
 asan ubsan tsan:
 	$(Q)$(MAKE) --no-print-directory SAN=$@ units
 
+# The library is built once for all targets, in a flavour of its own.
 FUZZ_DIR := build/fuzz
-fuzz:
+fuzz-lib:
+	$(Q)$(MAKE) --no-print-directory SAN=fuzz CC=clang CFLAGS="-O1 -g" build/$(ARCH)-fuzz/libnidus.a
+
+fuzz: fuzz-lib
 	@test -n "$(T)" || { echo "usage: make fuzz T=target S=seconds"; exit 2; }
 	@mkdir -p $(FUZZ_DIR)/corpus-$(T)
-	$(Q)clang $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-o $(FUZZ_DIR)/$(T) tests/fuzz/fuzz_$(T).c $(SRCS) $(LDLIBS)
+	$(Q)clang $(CPPFLAGS) -Ibuild/$(ARCH)-fuzz -O1 -g -std=gnu11 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $(FUZZ_DIR)/$(T) tests/fuzz/fuzz_$(T).c build/$(ARCH)-fuzz/libnidus.a $(LDLIBS)
 	$(FUZZ_DIR)/$(T) -max_total_time=$(or $(S),60) -timeout=10 -rss_limit_mb=2048 $(FUZZ_DIR)/corpus-$(T) $(wildcard tests/fuzz/seeds/$(T))
 
 demo:
@@ -60,4 +64,4 @@ test:
 soak:
 	@SOAK=1 tests/test.sh
 
-.PHONY: units check check-kvm check-rig test soak asan ubsan tsan fuzz demo bench
+.PHONY: units check check-kvm check-rig test soak asan ubsan tsan fuzz fuzz-lib demo bench
