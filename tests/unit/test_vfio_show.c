@@ -33,6 +33,32 @@ static void test_vfio_show_absent_function_has_its_place(void **state)
 	config_free(&c);
 }
 
+/* No released kernel nests AMD's tables: only who asks for it is shown behind that unit. */
+static void test_vfio_show_amd_unit_has_only_who_asked_for_it(void **state)
+{
+	static const enum tristate asked[] = { UNSET, OFF, ON };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(asked); i++) {
+		struct vm_config c;
+		size_t len;
+		char *text;
+		FILE *f = open_memstream(&text, &len);
+
+		assert_non_null(f);
+		config_init(&c);
+		c.arch = ARCH_X86_64;
+		c.viommu = VIOMMU_AMDVI;
+		c.n_vfios = 1;
+		c.vfios[0].bdf = strdup("7fff:7f:1f.7");
+		c.vfios[0].viommu = asked[i];
+		assert_int_equal(show_print(f, "acpi", &c), 0);
+		fclose(f);
+		assert_int_equal(strstr(text, "IVRS") != NULL, asked[i] == ON);
+		free(text);
+		config_free(&c);
+	}
+}
+
 static void test_vfio_show_function_has_its_ids_and_bars(void **state)
 {
 	struct sysfs_fn host = { .bdf = "0000:01:00.0", .driver = "nvme", .group = 1 };
@@ -67,6 +93,7 @@ static void test_vfio_show_function_has_its_ids_and_bars(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vfio_show_amd_unit_has_only_who_asked_for_it),
 		cmocka_unit_test(test_vfio_show_function_has_its_ids_and_bars),
 		cmocka_unit_test(test_vfio_show_absent_function_has_its_place),
 	};
