@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=rig timeout=600
+# rig: level=stock mem=3G guests=rig timeout=900
 # bench: a virtio disk, beside QEMU's microvm machine
 # Reads with O_DIRECT in the guest, one at a time, of a file on tmpfs. QEMU with its own thread for the disk and io_uring, as nidus has it; virtio-mmio as in the
 # boot figures, and virtio-pci. How often user space was entered for each request: the exits of a run that reads more, less those of one that reads less.
@@ -50,9 +50,11 @@ once()
 	measure p
 }
 APPEND="quiet rand=$N seq=$((N / 4)) hold=0"
-once
-n_rand="" n_seq="" m_rand="" m_seq="" p_rand="" p_seq=""
 times once
+row "4 KiB random reads" us/read "$n_rand" "$m_rand" "<= 1"
+row "128 KiB sequential reads" us/read "$n_seq" "$m_seq" "<= 1"
+row "4 KiB random reads, microvm with pcie=on" us/read "$n_rand" "$p_rand" "<= 1"
+row "128 KiB sequential reads, microvm with pcie=on" us/read "$n_seq" "$p_seq" "<= 1"
 
 # exits of COUNT reads, from the report and from KVM
 user_exits() { sed -n 's/.*"exits": \([0-9]*\).*/\1/p' "$TMP/report"; }
@@ -77,10 +79,6 @@ nidus_disk() { nidus_vm -d "$disk"; }
 more() { per $(($(all_exits "$1" $((100 + 2 * N))) - $(all_exits "$1" 100))) $((2 * N)); }
 n_all=$(more nidus_disk) m_all=$(more peer) p_all=$(more peer_pci)
 
-row "4 KiB random reads" us/read "$n_rand" "$m_rand" "<= 1"
-row "128 KiB sequential reads" us/read "$n_seq" "$m_seq" "<= 1"
-row "4 KiB random reads, microvm with pcie=on" us/read "$n_rand" "$p_rand" "<= 1"
-row "128 KiB sequential reads, microvm with pcie=on" us/read "$n_seq" "$p_seq" "<= 1"
 row "exits to user space for a read" "" "$(per $((many - few)) $((2 * N)))" - 0
 row "exits of any kind for a read" "" "$n_all" "$m_all"
 row "exits of any kind for a read, microvm with pcie=on" "" "$n_all" "$p_all"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=3G guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on qemu=-device qemu=nvme,serial=n,drive=n0 timeout=600
+# rig: level=nest mem=3G guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on qemu=-device qemu=nvme,serial=n,drive=n0 timeout=1200
 # bench: an assigned NVMe controller behind the VT-d unit, nested on the host's, beside QEMU's intel-iommu with fsts=on
 # 4 KiB random reads with O_DIRECT, one at a time. Maps and unmaps by the kernel's DMA map benchmark, a page at a time; each unmap with iommu.strict=1 is one flush.
 . "$(dirname "$0")/../lib.sh"
@@ -21,8 +21,6 @@ once()
 }
 translated() { grep -aqE 'guest: domain DMA' "$VM_CONSOLE" || { echo "$1: the guest does not translate"; exit 1; }; }
 APPEND="quiet reads=$READS"
-once
-n="" q="" plain=""
 times once
 row "4 KiB random reads, nested" us/read "$n" "$q" "<= 1"
 row "the same: nested beside plain passthrough (second column)" us/read "$n" "$plain" "about 1"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=rig timeout=700
+# rig: level=stock mem=3G guests=rig timeout=600
 # bench: a network card on a tap, beside QEMU's microvm machine
 # vhost-net on both sides, one queue.
 . "$(dirname "$0")/../lib.sh"
@@ -22,8 +22,6 @@ once()
 }
 APPEND=quiet
 net_ready
-once
-net_forget n m p
 times once
 net_rows "" n m "<= 1" ">= 1"
 net_rows ", microvm with pcie=on" n p "<= 1" ">= 1"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=3G guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on qemu=-device qemu=nvme,serial=n,drive=n0 timeout=600
+# rig: level=nest mem=3G guests=rig qemu=-drive qemu=if=none,id=n0,driver=null-co,size=268435456,read-zeroes=on qemu=-device qemu=nvme,serial=n,drive=n0 timeout=900
 # bench: an assigned NVMe controller without a unit, beside QEMU's vfio-pci
 # 4 KiB random reads with O_DIRECT, one at a time. L1 is the host's own driver on the same controller.
 . "$(dirname "$0")/../lib.sh"
@@ -7,8 +7,6 @@
 
 native=""
 on_host() { native="$native $(($("$METER" read /dev/nvme0n1 4096 "$READS" rand | sed 's/read //') / 1000))"; }
-on_host
-native=""
 times on_host
 nvme_ready
 echo 160 >/proc/sys/vm/nr_hugepages
@@ -28,8 +26,6 @@ once()
 		nvme_read qh
 	fi
 }
-once
-n="" q="" nh="" qh=""
 times once
 echo 0 >/proc/sys/vm/nr_hugepages
 row "4 KiB random reads" us/read "$n" "$q" "<= 1"

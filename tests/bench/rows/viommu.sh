@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=rig timeout=900
+# rig: level=stock mem=3G guests=rig timeout=1200
 # bench: a virtio disk and a network card behind the VT-d unit and outside, beside QEMU's intel-iommu with virtio
 # QEMU as it comes: q35, second-stage translation in legacy mode, iommu_platform=on, device IOTLB; vhost-net on both sides where the card is outside.
 . "$(dirname "$0")/../lib.sh"
@@ -58,9 +58,6 @@ once()
 	inside_qemu
 	measure qi DMA
 }
-once
-net_forget no ni qo qi
-no_rand="" ni_rand="" qo_rand="" qi_rand=""
 times once
 
 # NAME1's median over NAME2's, for lists of the two
