@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=rig,6.1-cloud,6.12-cloud,7-cloud timeout=500
+# rig: level=stock mem=3G guests=rig,6.1-cloud,6.12-cloud,7-cloud timeout=700
 # A disk and a NIC behind the software VT-d unit: stock and rig kernels find it, translate, and disk and network data are right, both at once;
 # vhost-net by its device IOTLB. Exits per map and unmap, counted with the kernel's DMA map benchmark. A
 # guest that refuses scalable mode ignores the unit, and its devices work all the same.
@@ -54,7 +54,7 @@ boot()
 
 ended()
 {
-	vm_wait 120
+	vm_wait 200
 	kill "$server"
 }
 
