@@ -72,7 +72,8 @@ hatdis()
 translated "7.x" 7-generic 'DMA|DMA-FQ' 4096 -p "quiet intremap=off"
 hatdis 7.x
 check "and the unit saw invalidations" grep -qE '"invalidations": *[1-9]' "$TMP/report"
-translated "7.x, strict, 4 CPUs" 7-generic DMA 1024 -c 4 -p "quiet intremap=off iommu.strict=1"
+cpus 4 "7.x, strict"
+translated "7.x, strict" 7-generic DMA 1024 -c $CPUS -p "quiet intremap=off iommu.strict=1"
 hatdis "7.x, strict"
 translated "7.x, pass-through" 7-generic identity 4096 -p "quiet intremap=off iommu=pt"
 translated "6.12 with pgtbl_v2" 6.12-generic 'DMA|DMA-FQ' 4096 -p "quiet intremap=off amd_iommu=pgtbl_v2"
