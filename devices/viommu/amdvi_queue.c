@@ -39,15 +39,8 @@ static void stop(struct amdvi *t, u64 code, gpa_t at)
 static bool wait_done(struct amdvi *t, const struct amdvi_cmd *c)
 {
 	struct viommu *v = &t->v;
-	bool busy;
 
-	viommu_flush(v);
-	pthread_mutex_lock(&v->lock);
-	busy = v->stale != 0;
-	if (busy)
-		queue_park(&v->queue);
-	pthread_mutex_unlock(&v->lock);
-	if (busy)
+	if (!viommu_settled(v))
 		return false;
 	if (c->store && mem_store(v->cfg.mem, c->addr, 8, c->data) < 0) {
 		stop(t, EVT_CMD_HW_ERROR, c->addr);

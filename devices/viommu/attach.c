@@ -304,6 +304,19 @@ void viommu_flush(struct viommu *v)
 	viommu_tell_gone(v);
 }
 
+bool viommu_settled(struct viommu *v)
+{
+	bool busy;
+
+	viommu_flush(v);
+	pthread_mutex_lock(&v->lock);
+	busy = v->stale != 0;
+	if (busy)
+		queue_park(&v->queue);
+	pthread_mutex_unlock(&v->lock);
+	return !busy;
+}
+
 void viommu_forget(struct viommu *v)
 {
 	v->batch[0] = (struct s1_inv){ .scope = S1_INV_ALL };

@@ -108,6 +108,12 @@ void viommu_inv(struct viommu *v, const struct s1_inv *inv);
 void viommu_flush(struct viommu *v);
 
 /*
+ * run held, lock not. viommu_flush() for a wait at the queue's head. False: DMA that uses what was invalidated is in flight, and the queue is parked until
+ * it has ended; the head is to stay.
+ */
+bool viommu_settled(struct viommu *v);
+
+/*
  * run held, lock not. Everything cached goes, as if the guest had invalidated all; what was batched is covered by it. Not counted as the
  * guest's.
  */

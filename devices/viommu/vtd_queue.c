@@ -54,15 +54,8 @@ static void stop(struct vtd *t, u8 iqei)
 static bool wait_done(struct vtd *t, const struct vtd_inv *inv)
 {
 	struct viommu *v = &t->v;
-	bool busy;
 
-	viommu_flush(v);
-	pthread_mutex_lock(&v->lock);
-	busy = v->stale != 0;
-	if (busy)
-		queue_park(&v->queue);
-	pthread_mutex_unlock(&v->lock);
-	if (busy)
+	if (!viommu_settled(v))
 		return false;
 	/* An address that is no RAM is the guest's mistake; nothing is written then. */
 	if (inv->status_write && mem_store(v->cfg.mem, inv->status_addr, 4, inv->status_data) < 0)
