@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "devices/viommu/viommu.h"
+#include "tests/unit/msi_seen.h"
 #include "vmm/bus.h"
 #include "vmm/event.h"
-#include "vmm/irq.h"
 #include "vmm/log.h"
 #include "vmm/mem.h"
 #include "vmm/pci.h"
@@ -28,6 +28,7 @@ static struct {
 	struct mem *mem;
 	struct bus bus;
 	struct irq *irq;
+	struct msi_seen msi;
 	struct event *ev;
 	struct viommu *v;
 	struct pci_fn fn;
@@ -42,30 +43,14 @@ static inline void must(bool ok)
 		abort();
 }
 
-static inline int no_msi(void *ctx, u64 addr, u32 data)
-{
-	return 0;
-}
-
-static inline int no_routes(void *ctx, const struct irq_route *routes, unsigned n)
-{
-	return 0;
-}
-
-static inline int no_irqfd(void *ctx, int fd, u32 gsi, int resample_fd, bool add)
-{
-	return 0;
-}
-
 static inline void build(enum viommu_kind kind)
 {
-	static const struct irq_backend irqs = { .signal_msi = no_msi, .set_routes = no_routes, .irqfd = no_irqfd };
 	const struct mem_range r = { .gpa = 0, .len = RAM_LEN };
 	struct viommu_cfg cfg = { .kind = kind, .name = "unit", .base = BASE, .haw = 40, .mmio = &t.bus };
 
 	log_set_level(LOG_ERROR);
 	must(mem_create(&r, 1, false, &t.mem) == 0 && bus_init(&t.bus, "mmio") == 0);
-	must(irq_create(&irqs, NULL, &t.irq) == 0 && event_create(&t.ev) == 0);
+	must(irq_create(&msi_seen_irqs, &t.msi, &t.irq) == 0 && event_create(&t.ev) == 0);
 	cfg.irq = t.irq;
 	cfg.ev = t.ev;
 	cfg.mem = t.mem;

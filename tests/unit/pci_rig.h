@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "tests/unit/msi_seen.h"
 #include "vmm/pci_priv.h"
 
 #define RIG_ECAM 0xe0000000ULL
@@ -13,9 +14,7 @@ struct rig {
 	struct bus bus;
 	struct irq *irq;
 	struct pci_host *host;
-	unsigned n_msi;
-	u64 msi_addr;
-	u32 msi_data;
+	struct msi_seen msi;
 	bool line[IRQ_LINES];
 	unsigned n_line; /* changes */
 	bool failed;     /* something could not be created */
@@ -32,28 +31,6 @@ struct rig_dev {
 	u64 last_off, last_val;
 	unsigned *destroyed;
 };
-
-static inline int rig_signal(void *ctx, u64 addr, u32 data)
-{
-	struct rig *r = ctx;
-
-	r->n_msi++;
-	r->msi_addr = addr;
-	r->msi_data = data;
-	return 0;
-}
-
-static inline int rig_routes(void *ctx, const struct irq_route *routes, unsigned n)
-{
-	return 0;
-}
-
-static inline int rig_irqfd(void *ctx, int fd, u32 gsi, int resample_fd, bool add)
-{
-	return 0;
-}
-
-static const struct irq_backend rig_backend = { .signal_msi = rig_signal, .set_routes = rig_routes, .irqfd = rig_irqfd };
 
 static inline void rig_line(void *ctx, u32 line, bool level)
 {
@@ -78,7 +55,7 @@ static inline void rig_init_map(struct rig *r, const struct pci_map *map)
 	struct irq_lines lines = { .set = rig_line, .ctx = r };
 
 	memset(r, 0, sizeof(*r));
-	r->failed = bus_init(&r->bus, "mmio") || irq_create(&rig_backend, r, &r->irq) || pci_host_create(&r->bus, r->irq, map, &r->host);
+	r->failed = bus_init(&r->bus, "mmio") || irq_create(&msi_seen_irqs, &r->msi, &r->irq) || pci_host_create(&r->bus, r->irq, map, &r->host);
 	if (!r->failed)
 		irq_set_lines(r->irq, &lines);
 }

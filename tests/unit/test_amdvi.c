@@ -1,46 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // wrap: mem_load
+#include "tests/unit/flipped_load.h"
 #include "tests/unit/amdvi_rig.h"
-
-static struct rig rig;
-static struct fake fake;
-static gpa_t flip_at;
-static u64 flip_mask;
-static unsigned loads, flips_left;
-
-int __real_mem_load(const struct mem *m, gpa_t gpa, unsigned size, u64 *val);
-/* Another vCPU: changes an entry each time right before it is read. */
-int __wrap_mem_load(const struct mem *m, gpa_t gpa, unsigned size, u64 *val)
-{
-	u64 v;
-
-	loads++;
-	if (gpa == flip_at && flips_left && __real_mem_load(m, gpa, 8, &v) == 0 && mem_store(m, gpa, 8, v ^ flip_mask) == 0)
-		flips_left--;
-	return __real_mem_load(m, gpa, size, val);
-}
+#include "tests/unit/viommu_bench.h"
 
 static int setup(void **state)
 {
-	flip_at = ~0ULL;
 	flips_left = 0;
-	rig_init(&rig, NULL);
-	return 0;
+	return setup_soft(state);
 }
 
 static int setup_fake(void **state)
 {
-	flip_at = ~0ULL;
 	flips_left = 0;
-	fake = (struct fake){ .caps = { .iova_bits = 48, .max_configs = 1 }, .fail_err = -EINVAL };
-	rig_init(&rig, &fake);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
+	return setup_fake_of(1, 0);
 }
 
 static void up_with_page(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/amdvi_rig.h"
-
-static struct rig rig;
+#include "tests/unit/viommu_bench.h"
 
 static int setup(void **state)
 {
@@ -14,20 +13,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
-
-static void one_fault(unsigned i, iova_t iova)
-{
-	struct dma_span s;
-	struct iovec iov;
-
-	assert_int_equal(dma_get(rig.dma[i], iova, 1, DMA_READ, &s, &iov, 1), -EFAULT);
-}
-
 static void log_again(u64 base)
 {
 	guest_control(&rig, UP & ~CTL_EVT_LOG_EN);
@@ -36,7 +21,7 @@ static void log_again(u64 base)
 	wr(&rig, AMDVI_EVTTAIL, 4, 0);
 	wr(&rig, AMDVI_STATUS, 8, STS_EVT_INT | STS_EVT_OVERFLOW);
 	guest_control(&rig, UP | CTL_EVT_INT_EN);
-	rig.n_msi = 0;
+	rig.msi.n = 0;
 }
 
 static void test_event_says_who_where_why(void **state)
@@ -44,9 +29,9 @@ static void test_event_says_who_where_why(void **state)
 	u64 ev[2];
 
 	one_fault(2, 0x123456);
-	assert_int_equal(rig.n_msi, 1);
-	assert_int_equal(rig.msi_addr, 0xfee02000);
-	assert_int_equal(rig.msi_data, 0x21);
+	assert_int_equal(rig.msi.n, 1);
+	assert_int_equal(rig.msi.addr, 0xfee02000);
+	assert_int_equal(rig.msi.data, 0x21);
 	assert_int_equal(guest_event(&rig, ev), EVT_IO_PAGE_FAULT);
 	assert_int_equal(ev[0], FIELD_PREP(EVT_CODE, EVT_IO_PAGE_FAULT) | EVT_GN | EVT_US | PCI_BDF(0, 3, 0));
 	assert_int_equal(ev[1], 0x123456);
@@ -58,26 +43,26 @@ static void test_event_interrupt_once_until_cleared(void **state)
 
 	one_fault(0, 0x1000);
 	one_fault(0, 0x2000);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	assert_int_equal(guest_event(&rig, ev), EVT_IO_PAGE_FAULT);
 	assert_int_equal(guest_event(&rig, ev), EVT_IO_PAGE_FAULT);
 	assert_int_equal(ev[1], 0x2000);
 	one_fault(0, 0x3000);
-	assert_int_equal(rig.n_msi, 2);
+	assert_int_equal(rig.msi.n, 2);
 }
 
 static void test_event_interrupt_enabled_late_is_sent_then(void **state)
 {
 	guest_control(&rig, UP);
 	one_fault(0, 0x1000);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	guest_control(&rig, UP | CTL_EVT_INT_EN);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	/* Without MSI in the function there is nobody to send it. */
 	amdvi_msi_set(rig.v, false, 0, 0);
 	wr(&rig, AMDVI_STATUS, 8, STS_EVT_INT);
 	one_fault(0, 0x1000);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 }
 
 static void test_event_log_off_drops_silently(void **state)
@@ -108,13 +93,13 @@ static void test_amdvi_bad_26_full_log_overflows_once_and_stops(void **state)
 
 	for (unsigned i = 0; i < EVENTS_LEN / 16 + 3; i++)
 		one_fault(i % RIG_FNS, 0x1000ULL * (i + 1));
-	assert_int_equal(rig.n_msi, 2); /* of the first event, and of the overflow */
+	assert_int_equal(rig.msi.n, 2); /* of the first event, and of the overflow */
 	assert_int_equal(rd(&rig, AMDVI_STATUS, 8), STS_CMD_RUN | STS_EVT_OVERFLOW | STS_EVT_INT);
 	assert_int_equal(rd(&rig, AMDVI_EVTTAIL, 4), EVENTS_LEN - 16);
 	/* Linux: off, clear, on again. */
 	log_again(EVENTS | LEN_512);
 	one_fault(0, 0x7000);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	assert_int_equal(guest_event(&rig, ev), EVT_IO_PAGE_FAULT);
 }
 
@@ -123,12 +108,12 @@ static void test_amdvi_bad_26_log_without_length_or_outside_ram(void **state)
 	log_again(EVENTS | 7ULL << 56);
 	assert_int_equal(rd(&rig, AMDVI_STATUS, 8), STS_CMD_RUN);
 	one_fault(0, 0x1000);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	log_again(RIG_RAM | LEN_512);
 	one_fault(0, 0x1000);
 	one_fault(0, 0x1000);
 	assert_int_equal(rd(&rig, AMDVI_STATUS, 8), STS_CMD_RUN | STS_EVT_OVERFLOW);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	assert_int_equal(rd(&rig, AMDVI_EVTTAIL, 4), 0);
 }
 

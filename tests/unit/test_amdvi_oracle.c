@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The oracle of viommu_oracle.h on the AMD-Vi unit. A domain is a device's there, not a PASID's. */
-#include "tests/unit/viommu_oracle.h"
 #include "tests/unit/amdvi_rig.h"
+#include "tests/unit/viommu_oracle.h"
 
 static void command(u64 q0, u64 q1)
 {
@@ -54,32 +54,7 @@ static void set(struct space *s)
 
 static const struct oracle oracle = { all, tag, of_pasid, range, nothing, set };
 
-static void test_random_stream_agrees_with_a_walk_without_cache(void **state)
-{
-	oracle_run();
-}
-
-static int setup(void **state)
-{
-	log_set_level(LOG_ERROR);
-	rig_init(&rig, NULL);
-	guest_structures(&rig);
-	guest_up(&rig);
-	oracle_init();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_random_stream_agrees_with_a_walk_without_cache, setup, teardown),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return oracle_main();
 }

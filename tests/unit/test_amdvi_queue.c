@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/amdvi_rig.h"
-
-static struct rig rig;
+#include "tests/unit/viommu_bench.h"
 
 static int setup(void **state)
 {
@@ -9,12 +8,6 @@ static int setup(void **state)
 	guest_structures(&rig);
 	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
 	guest_up(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
 	return 0;
 }
 
@@ -113,15 +106,15 @@ static void test_queue_wait_interrupt_fires_once_until_cleared(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		guest_put(&rig, CMD(CMD_COMPLETION_WAIT) | CMD_WAIT_I, 0);
 		guest_ring(&rig);
-		assert_int_equal(rig.n_msi, 1);
+		assert_int_equal(rig.msi.n, 1);
 	}
-	assert_int_equal(rig.msi_addr, 0x100fee01000);
-	assert_int_equal(rig.msi_data, 0x33);
+	assert_int_equal(rig.msi.addr, 0x100fee01000);
+	assert_int_equal(rig.msi.data, 0x33);
 	assert_true(rd(&rig, AMDVI_STATUS, 8) & STS_COM_WAIT_INT);
 	wr(&rig, AMDVI_STATUS, 8, STS_COM_WAIT_INT);
 	guest_put(&rig, CMD(CMD_COMPLETION_WAIT) | CMD_WAIT_I, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 2);
+	assert_int_equal(rig.msi.n, 2);
 }
 
 /* --- malformed inputs, numbered as in the fact sheet --- */

@@ -1,42 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
-
-static struct rig rig;
-static struct fake fake;
+#include "tests/unit/viommu_bench.h"
 
 static int setup_fake(void **state)
 {
-	fake = (struct fake){ .caps = { .iova_bits = 48, .max_configs = 8 }, .fail_err = -EINVAL };
-	rig_init(&rig, &fake);
-	return 0;
+	return setup_fake_of(8, 0);
 }
 
 static int setup_fake_pasids(void **state)
 {
-	fake = (struct fake){ .caps = { .iova_bits = 48, .max_configs = 8, .pasid_bits = 10 }, .fail_err = -EINVAL };
-	rig_init(&rig, &fake);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
-
-static void up_with_page(void)
-{
-	guest_structures(&rig);
-	guest_first(&rig, 0, 0, 7, PT(0));
-	guest_first(&rig, 1, 0, 8, PT(1));
-	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
-	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
-	guest_up(&rig);
+	return setup_fake_of(8, 10);
 }
 
 static void test_sync_unchanged_entries_cause_no_host_call(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	assert_string_equal(fake.log, "iiTTBB");
 	fake_clear(&fake);
 	guest_inv(&rig, INV_PC_ALL, 0);
@@ -47,7 +25,7 @@ static void test_sync_unchanged_entries_cause_no_host_call(void **state)
 
 static void test_sync_table_pass_block_reach_the_host(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	assert_int_equal(fake.last[0][0].table.root, PT(0));
 	assert_int_equal(fake.last[0][0].tag, 7);
 	fake_clear(&fake);
@@ -64,7 +42,7 @@ static void test_sync_table_pass_block_reach_the_host(void **state)
 
 static void test_sync_in_place_change_announced_with_old_domain_is_seen(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	guest_first(&rig, 0, 0, 99, PT(3));
 	guest_inv(&rig, QI_PC | 1 << 4 | 7 << 16, 0);
@@ -74,7 +52,7 @@ static void test_sync_in_place_change_announced_with_old_domain_is_seen(void **s
 
 static void test_sync_every_failing_set_ends_blocked(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	for (int at = 1; at <= 2; at++) {
 		fake_clear(&fake);
 		guest_first(&rig, 0, 0, 7, PT(at));
@@ -91,7 +69,7 @@ static void test_vtd_bad_18_refused_table_blocks_records_and_completes(void **st
 {
 	u64 lo, hi;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	guest_first(&rig, 0, 0, 7, PT(3));
 	fake.fail_set_at = 1;
@@ -108,7 +86,7 @@ static void test_vtd_bad_18_refused_table_blocks_records_and_completes(void **st
 
 static void test_sync_device_that_cannot_be_blocked_stops_the_vm(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	guest_first(&rig, 0, 0, 7, PT(3));
 	fake.fail_all_sets = true;
 	guest_inv(&rig, INV_PC(0), 0);
@@ -119,7 +97,7 @@ static void test_sync_busy_device_stays_blocked_until_resync(void **state)
 {
 	u64 lo, hi;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	guest_first(&rig, 0, 0, 7, PT(3));
 	fake.fail_set_at = 1;
@@ -138,7 +116,7 @@ static void test_sync_malformed_entry_is_recorded_at_once(void **state)
 {
 	u64 lo, hi;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	guest_pe(&rig, 0, 0, 3 << 6 | 1, 7, PT(0));
 	guest_inv(&rig, INV_PC(0), 0);
 	assert_int_equal(guest_fault(&rig, &lo, &hi), FR_PE_INVALID);
@@ -148,7 +126,7 @@ static void test_sync_malformed_entry_is_recorded_at_once(void **state)
 
 static void test_inv_failure_blocks_every_device_before_the_wait_completes(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	fake.fail_inv_at = 1;
 	fake.fail_err = -EIO;
@@ -170,7 +148,7 @@ static void test_counters_tell_tables_pass_through_and_blocks_apart(void **state
 {
 	struct viommu_counters before, c;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	viommu_count(rig.v, &before);
 	guest_pe(&rig, 0, 0, 4 << 6 | 1, 9, 0);
 	guest_inv(&rig, INV_PC(0), 0);
@@ -188,7 +166,7 @@ static void test_inv_runs_are_merged_into_one_call(void **state)
 {
 	struct viommu_counters c;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	for (iova_t i = 0; i < 8; i++)
 		guest_put(&rig, INV_PAGE(7, 0), 0x10000 + i * 0x1000);
@@ -213,7 +191,7 @@ static void test_inv_merge_covers_exactly_what_was_asked(void **state)
 		{ INV_PAGE(7, 0), 51, INV_PAGE(7, 0), BIT(63) | 51, 2 }, { INV_PAGE(7, 0), 0x4000 | 2, INV_PAGE(7, 0), 0x5000, 1 },
 	};
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		fake_clear(&fake);
 		guest_put(&rig, rows[i].a0, rows[i].a1);
@@ -247,7 +225,7 @@ static void test_vtd_bad_16_present_pasids_beyond_the_limit_are_blocked(void **s
 
 static void test_sync_single_pasid_touches_that_one(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	guest_first(&rig, 0, 5, 7, PT(0));
 	guest_inv(&rig, INV_PC(5), 0);

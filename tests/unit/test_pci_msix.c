@@ -57,15 +57,15 @@ static void test_raise_delivers_the_raw_message(void **state)
 
 	program(&r, d, 3, 0x1fee01234ULL, 0xdeadbeef, 0);
 	pci_msix_raise(&d->fn, 3);
-	assert_int_equal(r.n_msi, 0); /* MSI-X is still off */
+	assert_int_equal(r.msi.n, 0); /* MSI-X is still off */
 	control(&r, d, PCI_MSIX_FLAGS_ENABLE);
 	pci_msix_raise(&d->fn, 3);
-	assert_int_equal(r.n_msi, 1);
-	assert_int_equal(r.msi_addr, 0x1fee01234ULL);
-	assert_int_equal(r.msi_data, 0xdeadbeef);
+	assert_int_equal(r.msi.n, 1);
+	assert_int_equal(r.msi.addr, 0x1fee01234ULL);
+	assert_int_equal(r.msi.data, 0xdeadbeef);
 	pci_msix_raise(&d->fn, 4);
 	pci_msix_raise(&d->fn, ~0U);
-	assert_int_equal(r.n_msi, 1);
+	assert_int_equal(r.msi.n, 1);
 	rig_fini(&r);
 }
 
@@ -79,13 +79,13 @@ static void test_masked_vector_pends_once(void **state)
 	program(&r, d, 1, 0xfee00000, 0x41, 1);
 	pci_msix_raise(&d->fn, 1);
 	pci_msix_raise(&d->fn, 1);
-	assert_int_equal(r.n_msi, 0);
+	assert_int_equal(r.msi.n, 0);
 	assert_int_equal(rig_mmio(&r, at + PBA, 8), 2);
 	bus_write(&r.bus, at + PBA, 8, 0);
 	assert_int_equal(rig_mmio(&r, at + PBA, 1), 2);
 	bus_write(&r.bus, at + 16 + 12, 4, 0);
-	assert_int_equal(r.n_msi, 1);
-	assert_int_equal(r.msi_data, 0x41);
+	assert_int_equal(r.msi.n, 1);
+	assert_int_equal(r.msi.data, 0x41);
 	assert_int_equal(rig_mmio(&r, at + PBA, 8), 0);
 	rig_fini(&r);
 }
@@ -100,11 +100,11 @@ static void test_function_mask_holds_everything(void **state)
 	program(&r, d, 1, 0xfee00000, 0x41, 1);
 	pci_msix_raise(&d->fn, 0);
 	pci_msix_raise(&d->fn, 1);
-	assert_int_equal(r.n_msi, 0);
+	assert_int_equal(r.msi.n, 0);
 	assert_int_equal(rig_mmio(&r, pci_bar_addr(&d->fn, 4) + PBA, 4), 3);
 	control(&r, d, PCI_MSIX_FLAGS_ENABLE);
-	assert_int_equal(r.n_msi, 1);
-	assert_int_equal(r.msi_data, 0x40);
+	assert_int_equal(r.msi.n, 1);
+	assert_int_equal(r.msi.data, 0x40);
 	assert_int_equal(rig_mmio(&r, pci_bar_addr(&d->fn, 4) + PBA, 4), 2);
 	rig_fini(&r);
 }

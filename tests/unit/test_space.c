@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
-
-static struct rig rig;
-
-static int setup_soft(void **state)
-{
-	rig_init(&rig, NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
+#include "tests/unit/viommu_bench.h"
 
 static struct dma_span span;
 
@@ -24,26 +11,16 @@ static void hold(unsigned i, iova_t iova, u64 len)
 	assert_true(dma_get(rig.dma[i], iova, len, DMA_WRITE, &span, iov, 16) > 0);
 }
 
-static void up_with_page(void)
-{
-	guest_structures(&rig);
-	guest_first(&rig, 0, 0, 7, PT(0));
-	guest_first(&rig, 1, 0, 8, PT(1));
-	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
-	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
-	guest_up(&rig);
-}
-
 static void test_dma_translates(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5010), BUF(0) + 0x10);
 	assert_int_equal(where(&rig, 1, DMA_NO_PASID, 0x5010), BUF(1) + 0x10);
 }
 
 static void test_span_live_parks_the_wait_until_put(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	hold(0, 0x5000, 64);
 	guest_map(&rig, 0, 0x5000, 0);
 	guest_inv(&rig, INV_PAGE(7, 0), 0x5000);
@@ -69,7 +46,7 @@ static void test_span_not_covered_does_not_park(void **state)
 		{ QI_IOTLB | 2 << 4 | 7 << 16, 0, true }, { QI_IOTLB | 1 << 4, 0, true },
 	};
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		hold(0, 0x5ff0, 8);
 		guest_inv(&rig, rows[i].q0, rows[i].q1);
@@ -82,7 +59,7 @@ static void test_span_not_covered_does_not_park(void **state)
 
 static void test_span_got_after_flush_does_not_park(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	guest_put(&rig, INV_PAGE(7, 0), 0x5000);
 	guest_ring(&rig);
 	hold(0, 0x5000, 8);
@@ -107,7 +84,7 @@ static void test_span_of_a_large_page_is_covered_as_a_whole(void **state)
 
 static void test_span_changed_configuration_parks(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	hold(0, 0x5000, 8);
 	guest_first(&rig, 0, 0, 7, PT(2));
 	guest_inv(&rig, INV_PC(0), 0);
@@ -132,7 +109,7 @@ static void test_span_translation_switch_shows_when_drained(void **state)
 
 static void test_span_reset_drops_the_parked_wait(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	hold(0, 0x5000, 8);
 	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
 	assert_false(guest_waited(&rig));
@@ -146,7 +123,7 @@ static void test_span_reset_drops_the_parked_wait(void **state)
 
 static void test_span_queue_disabled_while_parked_starts_afresh(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	hold(0, 0x5000, 8);
 	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
 	assert_false(guest_waited(&rig));
@@ -164,7 +141,7 @@ static void test_dma_crossing_pages_gives_pieces_in_order(void **state)
 	const struct mem_slot *slot;
 	struct iovec iov[3];
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	guest_map(&rig, 0, 0x6000, BUF(3) | PTE_RWU);
 	guest_map(&rig, 0, 0x7000, (BUF(3) + 0x1000) | PTE_RWU);
 	mem_slots(rig.mem, &slot);
@@ -226,7 +203,7 @@ static void test_dma_many_pasids_beyond_the_cache_all_work(void **state)
 
 static void test_dma_renumbered_bus_is_looked_up_anew(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	rig_bus = 3;
 	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x5000), FR_ROOT_P);
 	poke(&rig, ROOT + 16 * 3, CTX | 1);
@@ -236,7 +213,7 @@ static void test_dma_renumbered_bus_is_looked_up_anew(void **state)
 static void test_dma_to_interrupt_range_is_refused(void **state)
 {
 	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0xfee00000), 0xff);
-	up_with_page();
+	guest_up_with_pages(&rig);
 	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0xfee01000), 0xff);
 	guest_map(&rig, 0, 0x9000, 0xfee00000 | PTE_RWU);
 	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x9000), FR_MSI_RANGE);
@@ -297,7 +274,7 @@ static void test_span_completed_wait_means_no_dma_by_the_old_page(void **state)
 {
 	pthread_t dev, loop;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	stop_device = false;
 	assert_int_equal(pthread_create(&dev, NULL, device, NULL), 0);
 	assert_int_equal(pthread_create(&loop, NULL, event_loop, NULL), 0);
@@ -342,7 +319,7 @@ static void on_gone(void *arg, iova_t iova, iova_t last)
 /* Device 0 watches and has been given its page at 0x5000. */
 static void watching(void)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	dma_watch(rig.dma[0], on_gone, NULL);
 	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
 	memset(&watch, 0, sizeof(watch));
@@ -425,7 +402,7 @@ static void test_span_says_what_would_pass(void **state)
 	};
 	struct iovec iov;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		guest_map(&rig, 0, 0x5000, BUF(0) | rows[i].pte);
 		guest_inv(&rig, INV_PAGE(7, 0), 0x5000);

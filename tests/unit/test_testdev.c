@@ -155,9 +155,9 @@ static void test_completion_raises_the_vector(void **state)
 	bus_write(&b.r.bus, b.bar + 0x2000, 8, 0xfee01000);
 	bus_write(&b.r.bus, b.bar + 0x2008, 8, 0x55);
 	run(&b, BASE, 0, 4, TESTDEV_CMD_READ);
-	assert_int_equal(b.r.n_msi, 1);
-	assert_int_equal(b.r.msi_addr, 0xfee01000);
-	assert_int_equal(b.r.msi_data, 0x55);
+	assert_int_equal(b.r.msi.n, 1);
+	assert_int_equal(b.r.msi.addr, 0xfee01000);
+	assert_int_equal(b.r.msi.data, 0x55);
 	rig_fini(&b.r);
 }
 

@@ -1,41 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
-
-static struct rig rig;
-static struct fake fake;
-
-static int setup_soft(void **state)
-{
-	rig_init(&rig, NULL);
-	return 0;
-}
+#include "tests/unit/viommu_bench.h"
 
 static int setup_fake(void **state)
 {
-	fake = (struct fake){ .caps = { .iova_bits = 48, .max_configs = 8 }, .fail_err = -EINVAL };
-	rig_init(&rig, &fake);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
-
-static void up_with_page(void)
-{
-	guest_structures(&rig);
-	guest_first(&rig, 0, 0, 7, PT(0));
-	guest_first(&rig, 1, 0, 8, PT(1));
-	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
-	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
-	guest_up(&rig);
+	return setup_fake_of(8, 0);
 }
 
 static void test_vtd_bad_42_reset_gives_pass_through_and_reset_registers(void **state)
 {
-	up_with_page();
+	guest_up_with_pages(&rig);
 	fake_clear(&fake);
 	viommu_reset(rig.v);
 	assert_string_equal(fake.log, "iPPPP");
@@ -53,7 +27,7 @@ static void test_counters_tell_unit_and_device(void **state)
 	struct pci_fn *fn;
 	u64 was;
 
-	up_with_page();
+	guest_up_with_pages(&rig);
 	viommu_count(rig.v, &c);
 	was = c.accesses;
 	rd(&rig, VTD_CAP, 8);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
-
-static struct rig rig;
+#include "tests/unit/viommu_bench.h"
 
 static int setup(void **state)
 {
@@ -12,20 +11,6 @@ static int setup(void **state)
 	wr(&rig, VTD_FEADDR, 4, 0xfee02000);
 	wr(&rig, VTD_FECTL, 4, 0);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
-	return 0;
-}
-
-static void one_fault(unsigned i, iova_t iova)
-{
-	struct dma_span s;
-	struct iovec iov;
-
-	assert_int_equal(dma_get(rig.dma[i], iova, 1, DMA_READ, &s, &iov, 1), -EFAULT);
 }
 
 static u64 frcd_hi(unsigned n)
@@ -61,9 +46,9 @@ static void test_fault_ring_overflow_sets_pfo_with_one_event(void **state)
 {
 	for (unsigned i = 0; i < VTD_NUM_FRCD + 2; i++)
 		one_fault(i % RIG_FNS, 0x1000ULL * i);
-	assert_int_equal(rig.n_msi, 1);
-	assert_int_equal(rig.msi_addr, 0xfee02000);
-	assert_int_equal(rig.msi_data, 0x21);
+	assert_int_equal(rig.msi.n, 1);
+	assert_int_equal(rig.msi.addr, 0xfee02000);
+	assert_int_equal(rig.msi.data, 0x21);
 	assert_int_equal(rd(&rig, VTD_FSTS, 4), FSTS_PFO | FSTS_PPF);
 	for (unsigned i = 0; i < VTD_NUM_FRCD; i++) {
 		assert_int_equal(rd(&rig, VTD_FRCD + 16 * i, 8), 0x1000 * i);
@@ -74,7 +59,7 @@ static void test_fault_ring_overflow_sets_pfo_with_one_event(void **state)
 	assert_int_equal(rd(&rig, VTD_FSTS, 4), FSTS_PFO);
 	wr(&rig, VTD_FSTS, 4, FSTS_PFO);
 	one_fault(0, 0x7000);
-	assert_int_equal(rig.n_msi, 2);
+	assert_int_equal(rig.msi.n, 2);
 	assert_int_equal(rd(&rig, VTD_FSTS, 4), FSTS_PPF);
 }
 
@@ -92,16 +77,16 @@ static void test_fault_event_masked_waits_and_dies_with_its_cause(void **state)
 {
 	wr(&rig, VTD_FECTL, 4, FECTL_IM);
 	one_fault(0, 0x1000);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	assert_int_equal(rd(&rig, VTD_FECTL, 4), FECTL_IM | FECTL_IP);
 	clear_record(0);
 	assert_int_equal(rd(&rig, VTD_FECTL, 4), FECTL_IM);
 	wr(&rig, VTD_FECTL, 4, 0);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	wr(&rig, VTD_FECTL, 4, FECTL_IM);
 	one_fault(0, 0x1000);
 	wr(&rig, VTD_FECTL, 4, 0);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 }
 
 static void test_fault_processing_disabled_hides_qualified_faults_only(void **state)
@@ -127,9 +112,9 @@ static void test_fault_queue_error_raises_the_event_once(void **state)
 {
 	guest_put(&rig, 0xf, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	one_fault(0, 0x1000);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 }
 
 static void test_vtd_bad_37_only_f_and_w1c_bits_act(void **state)

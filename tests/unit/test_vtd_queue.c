@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
-
-static struct rig rig;
+#include "tests/unit/viommu_bench.h"
 
 static int setup(void **state)
 {
@@ -10,12 +9,6 @@ static int setup(void **state)
 	guest_first(&rig, 0, 0, 7, PT(0));
 	guest_map(&rig, 0, 0x5000, BUF(0) | PTE_RWU);
 	guest_up(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig_fini(&rig);
 	return 0;
 }
 
@@ -100,27 +93,27 @@ static void test_queue_wait_interrupt_fires_once_until_cleared(void **state)
 	wr(&rig, VTD_IECTL, 4, 0);
 	guest_put(&rig, QI_WAIT | QI_WAIT_IF, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 1);
-	assert_int_equal(rig.msi_addr, 0x100fee01000);
-	assert_int_equal(rig.msi_data, 0x33);
+	assert_int_equal(rig.msi.n, 1);
+	assert_int_equal(rig.msi.addr, 0x100fee01000);
+	assert_int_equal(rig.msi.data, 0x33);
 	assert_int_equal(rd(&rig, VTD_ICS, 4), ICS_IWC);
 	guest_put(&rig, QI_WAIT | QI_WAIT_IF, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	wr(&rig, VTD_ICS, 4, ICS_IWC);
 	guest_put(&rig, QI_WAIT | QI_WAIT_IF, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 2);
+	assert_int_equal(rig.msi.n, 2);
 }
 
 static void test_queue_wait_interrupt_masked_is_pending(void **state)
 {
 	guest_put(&rig, QI_WAIT | QI_WAIT_IF, 0);
 	guest_ring(&rig);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	assert_true(rd(&rig, VTD_IECTL, 4) & FECTL_IP);
 	wr(&rig, VTD_IECTL, 4, 0);
-	assert_int_equal(rig.n_msi, 1);
+	assert_int_equal(rig.msi.n, 1);
 	assert_false(rd(&rig, VTD_IECTL, 4) & FECTL_IP);
 }
 

@@ -2,12 +2,12 @@
 /*
  * A random stream of table changes, invalidations and DMA against a walk without any cache. For every (device, PASID, page) the oracle knows what the
  * tables say now and what they said since the last completed invalidation that covered it. A request must get one of these answers, and a refusal only
- * if the tables refuse now. NIDUS_STEPS sets the number of steps. Whoever includes it defines `oracle`, after its own rig.
+ * if the tables refuse now. NIDUS_STEPS sets the number of steps. Included after vtd_rig.h or amdvi_rig.h, by one that defines `oracle` and runs oracle_main().
  */
 #ifndef NIDUS_VIOMMU_ORACLE_H
 #define NIDUS_VIOMMU_ORACLE_H
 
-#include "tests/unit/viommu_rig.h"
+#include "tests/unit/viommu_bench.h"
 
 #define TABLES 4
 #define PAGES 16 /* 0-7: 4 KiB pages; 8-15: the same, or parts of one 2 MiB page */
@@ -33,7 +33,6 @@ struct oracle {
 	void (*set)(struct space *s); /* puts the space's table and domain in force, whatever was before */
 };
 
-static struct rig rig;
 static struct space spaces[SPACES];
 static const struct oracle oracle;
 static u64 seed = 20240607;
@@ -188,7 +187,7 @@ static void dma_agrees(const struct space *s, unsigned page, bool write)
 			 (unsigned long long)now);
 }
 
-static inline void oracle_run(void)
+static void test_random_stream_agrees_with_a_walk_without_cache(void **state)
 {
 	const char *env = getenv("NIDUS_STEPS");
 	u64 steps = env ? strtoull(env, NULL, 0) : 20000;
@@ -208,15 +207,28 @@ static inline void oracle_run(void)
 	}
 }
 
-/* After guest_tables(), with translation on. */
-static inline void oracle_init(void)
+static int setup(void **state)
 {
+	log_set_level(LOG_ERROR);
+	setup_soft(state);
+	guest_structures(&rig);
+	guest_up(&rig);
 	for (unsigned t = 0; t < TABLES; t++)
 		poke(&rig, pde_at(t), (PT(t) + 0x4000) | PTE_RWU);
 	for (unsigned i = 0; i < SPACES; i++) {
 		spaces[i] = (struct space){ .dev = i / 3, .pasid = i % 3 };
 		set_entry(&spaces[i]);
 	}
+	return 0;
+}
+
+static inline int oracle_main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_random_stream_agrees_with_a_walk_without_cache, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 #endif

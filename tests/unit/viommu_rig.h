@@ -7,9 +7,9 @@
 #define NIDUS_VIOMMU_RIG_H
 
 #include "devices/viommu/unit.h"
+#include "tests/unit/msi_seen.h"
 #include "tests/unit/unit.h"
 #include "vmm/bus.h"
-#include "vmm/irq.h"
 #include "vmm/mem.h"
 #include "vmm/pci.h"
 
@@ -50,9 +50,7 @@ struct rig {
 	struct fake *fake;
 	struct pci_fn fn[RIG_FNS];
 	struct dma *dma[RIG_FNS];
-	unsigned n_msi;
-	u64 msi_addr;
-	u32 msi_data;
+	struct msi_seen msi;
 	unsigned failed;
 	u32 tail, seq;
 };
@@ -63,28 +61,6 @@ u16 pci_fn_sid(const struct pci_fn *fn)
 {
 	return PCI_BDF(rig_bus, fn->devfn >> 3, fn->devfn & 7);
 }
-
-static inline int rig_signal(void *ctx, u64 addr, u32 data)
-{
-	struct rig *r = ctx;
-
-	r->n_msi++;
-	r->msi_addr = addr;
-	r->msi_data = data;
-	return 0;
-}
-
-static inline int rig_routes(void *ctx, const struct irq_route *routes, unsigned n)
-{
-	return 0;
-}
-
-static inline int rig_irqfd(void *ctx, int fd, u32 gsi, int resample_fd, bool add)
-{
-	return 0;
-}
-
-static const struct irq_backend rig_irqs = { .signal_msi = rig_signal, .set_routes = rig_routes, .irqfd = rig_irqfd };
 
 /* --- the recording fake --- */
 
@@ -171,7 +147,7 @@ static inline void rig_init_unit(struct rig *r, enum viommu_kind kind, const cha
 	rig_bus = 0;
 	assert_int_equal(mem_create(ram, 1, false, &r->mem), 0);
 	assert_int_equal(bus_init(&r->bus, "mmio"), 0);
-	assert_int_equal(irq_create(&rig_irqs, r, &r->irq), 0);
+	assert_int_equal(irq_create(&msi_seen_irqs, &r->msi, &r->irq), 0);
 	assert_int_equal(event_create(&r->ev), 0);
 	cfg.mmio = &r->bus;
 	cfg.irq = r->irq;

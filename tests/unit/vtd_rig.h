@@ -81,6 +81,17 @@ static inline void guest_up(struct rig *r)
 	guest_te(r, true);
 }
 
+/* Devices 0 and 1 in domains 7 and 8, each with one page at 0x5000, and translation on. */
+static inline void guest_up_with_pages(struct rig *r)
+{
+	guest_structures(r);
+	for (unsigned i = 0; i < 2; i++) {
+		guest_first(r, i, 0, (u16)(7 + i), PT(i));
+		guest_map(r, i, 0x5000, BUF(i) | PTE_RWU);
+	}
+	guest_up(r);
+}
+
 static inline void guest_put(struct rig *r, u64 q0, u64 q1)
 {
 	poke(r, IQ + r->tail, q0);
