@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VT-d unit on the nested backend in front of one assigned function of a fake host kernel (vfio_fake.h), and a guest's hands on it. The
- * test file names: open64 ioctl pread64 pwrite64 mmap64 close
+ * A VT-d unit on the nested backend in front of one assigned function (vfio_units.h), and a guest's hands on it.
  */
 #ifndef TESTS_NESTED_RIG_H
 #define TESTS_NESTED_RIG_H
 
 #include "devices/viommu/vtd_regs.h"
-#include "tests/unit/vfio_fake.h"
-#include "vmm/units.h"
+#include "tests/unit/vfio_units.h"
 
-#define BASE 0xfeb00000ULL
 #define ROOT 0x10000
 #define CTX 0x11000
 #define DIR 0x20000
@@ -21,60 +18,15 @@
 #define TABLE_B 0x68000ULL
 #define RIG_DID 5
 
-static struct vfio_rig r;
-static struct units u;
 static u32 tail, seq;
-static unsigned vm_stopped;
-
-static inline void nested_failed(void *arg)
-{
-	vm_stopped++;
-}
-
-static inline void poke(gpa_t gpa, u64 v)
-{
-	assert_int_equal(mem_store(r.mem, gpa, 8, v), 0);
-}
-
-static inline void wr(u64 off, unsigned size, u64 v)
-{
-	bus_write(&r.pci.bus, BASE + off, size, v);
-}
-
-static inline u64 rd(u64 off, unsigned size)
-{
-	u64 v;
-
-	bus_read(&r.pci.bus, BASE + off, size, &v);
-	return v;
-}
 
 /* False: the fault hit the start-up itself. */
 static inline bool nested_start(void)
 {
-	struct units_env env = { .base = BASE, .haw = 40, .failed = nested_failed };
-
 	vfio_rig_init(&r);
 	r.c.viommu = VIOMMU_VTD;
-	vm_stopped = 0;
-	env.mmio = &r.pci.bus;
-	env.irq = r.pci.irq;
-	env.ev = r.ev;
-	env.mem = r.mem;
-	env.identity = &r.dma;
-	units_init(&u, &r.c, &env);
-	r.ctx.dma_for = units_dma_for;
-	r.ctx.dma_arg = &u;
 	tail = seq = 0;
-	return vfio_rig_start(&r) == 0;
-}
-
-static inline void nested_end(void)
-{
-	fake.fail_at = 0;
-	units_fini(&u);
-	vfio_rig_fini(&r);
-	assert_int_equal(fake.n_live, 0);
+	return units_start() == 0;
 }
 
 static inline void pe(u64 q0, u64 q1, u64 q2)
@@ -153,16 +105,6 @@ static inline u8 recorded(void)
 	assert_int_equal(FIELD_GET(FRCD_HI_SID, hi), 0x100);
 	wr(at + 12, 4, FRCD_HI_F >> 32);
 	return (u8)FIELD_GET(FRCD_HI_REASON, hi);
-}
-
-#define PARENT 1 /* stands for the nest parent */
-
-/* The root of the table in force in the host; PARENT; 0: nothing passes. */
-static inline u64 in_force(void)
-{
-	if (!fake.attached)
-		return 0;
-	return fake.attached == vfio_parent(r.v->dev[0]) ? PARENT : fake.root_of[fake.attached % 64];
 }
 
 static inline bool masters_the_bus(void)

@@ -7,10 +7,8 @@
 #include "tests/unit/unit.h"
 
 #include "devices/viommu/amdvi_regs.h"
-#include "tests/unit/vfio_fake.h"
-#include "vmm/units.h"
+#include "tests/unit/vfio_units.h"
 
-#define BASE 0xfeb00000ULL
 #define DEVTAB 0x10000
 #define DTE (DEVTAB + 32 * 0x100) /* 01:00.0: below the root port */
 #define RING 0x40000
@@ -19,69 +17,19 @@
 #define GCR3_B 0x69000ULL
 #define DID 5
 #define UP (CTL_IOMMU_EN | CTL_CMD_BUF_EN | CTL_GT_EN)
-#define PARENT 1 /* stands for the nest parent */
 
-static struct vfio_rig r;
-static struct units u;
 static u32 tail;
 static u64 seq;
-static unsigned vm_stopped;
-
-static void failed(void *arg)
-{
-	vm_stopped++;
-}
-
-static void poke(gpa_t gpa, u64 v)
-{
-	assert_int_equal(mem_store(r.mem, gpa, 8, v), 0);
-}
-
-static void wr(u64 off, unsigned size, u64 v)
-{
-	bus_write(&r.pci.bus, BASE + off, size, v);
-}
 
 static int start_as(enum viommu_kind kind, enum tristate viommu)
 {
-	struct units_env env = { .base = BASE, .haw = 40, .failed = failed };
-	int status;
-
 	vfio_rig_init(&r);
 	fake.amd = true;
 	r.c.viommu = kind;
 	r.c.vfios[0].viommu = viommu;
-	vm_stopped = 0;
-	env.mmio = &r.pci.bus;
-	env.irq = r.pci.irq;
-	env.ev = r.ev;
-	env.mem = r.mem;
-	env.pci = r.pci.host;
-	env.identity = &r.dma;
 	tail = 0;
 	seq = 0;
-	status = vfio_create(&r.c, &r.k, r.sys, &r.v);
-	env.auto_kind = vfio_unit_kind(r.v);
-	units_init(&u, &r.c, &env);
-	r.ctx.dma_for = units_dma_for;
-	r.ctx.dma_arg = &u;
-	if (!status)
-		status = vfio_map(r.v, r.mem);
-	if (!status)
-		status = vfio_plug(r.v, &r.ctx);
-	if (!status)
-		status = pci_assign(r.pci.host);
-	return status;
-}
-
-static void end(void)
-{
-	fake.fail_at = 0;
-	pci_host_destroy(r.pci.host);
-	r.pci.host = NULL;
-	units_fini(&u);
-	vfio_rig_fini(&r);
-	assert_int_equal(fake.n_live, 0);
+	return units_start();
 }
 
 static void put(u64 q0, u64 q1)
@@ -173,13 +121,6 @@ static void reset_machine(void)
 	units_reset(&u);
 }
 
-static u64 in_force(void)
-{
-	if (!fake.attached)
-		return 0;
-	return fake.attached == vfio_parent(r.v->dev[0]) ? PARENT : fake.root_of[fake.attached % 64];
-}
-
 /* How the host is to be taken from one state to the next: never from a nested table to anything without a detachment, never to one but from the parent. */
 static const struct {
 	void (*step)(void);
@@ -217,7 +158,7 @@ static void test_nested_amd_host_follows_the_guest_by_detours(void **state)
 		assert_true(fake.n_inv_done >= entries + steps[i].flushed);
 	}
 	assert_int_equal(vm_stopped, 0);
-	end();
+	units_end();
 }
 
 static void test_nested_amd_host_gets_allowed_fields_and_the_guests_id(void **state)
@@ -235,7 +176,7 @@ static void test_nested_amd_host_gets_allowed_fields_and_the_guests_id(void **st
 	assert_int_equal(fake.dte.dte[1], DID | FIELD_PREP(DTE1_GCR3_30_15, GCR3_B >> 15));
 	assert_int_equal(fake.dte.dte[2] | fake.dte.dte[3], 0);
 	poke(DTE + 16, 0);
-	end();
+	units_end();
 }
 
 static void test_nested_amd_invalidations_are_rebuilt_and_go_together(void **state)
@@ -259,7 +200,7 @@ static void test_nested_amd_invalidations_are_rebuilt_and_go_together(void **sta
 	assert_int_equal(fake.amd_inv[0].qw[1], 0x5000 | CMD1_GN | CMD1_PDE);
 	assert_int_equal(fake.amd_inv[1].qw[1], 0x10000 | 0x3000 | CMD1_S | CMD1_GN | CMD1_PDE);
 	assert_int_equal(fake.amd_inv[2].qw[1], GENMASK(62, 12) | CMD1_S | CMD1_PDE);
-	end();
+	units_end();
 }
 
 static void test_nested_amd_failed_invalidation_blocks(void **state)
@@ -271,7 +212,7 @@ static void test_nested_amd_failed_invalidation_blocks(void **state)
 	assert_true(waited());
 	assert_int_equal(in_force(), 0);
 	fake.invalidate_errno = 0;
-	end();
+	units_end();
 }
 
 /* Calls number n to n + len - 1 fail. */
@@ -290,7 +231,7 @@ static unsigned run_with_failures(unsigned n, unsigned len)
 			assert_true(vm_stopped);
 	}
 	start = fake.calls - start;
-	end();
+	units_end();
 	return start;
 }
 
@@ -319,7 +260,7 @@ static void test_nested_amd_flips_and_domains_leave_nothing_behind(void **state)
 		assert_true(waited());
 		assert_int_equal(fake.n_live, live);
 	}
-	end();
+	units_end();
 }
 
 static void test_nested_amd_renumbered_bus_gets_a_new_place(void **state)
@@ -332,7 +273,7 @@ static void test_nested_amd_renumbered_bus_gets_a_new_place(void **state)
 	wr(AMDVI_DEVTAB, 8, DEVTAB | 7);
 	assert_int_equal(in_force(), GCR3_B);
 	assert_int_equal(fake.virt_id, 0x200);
-	end();
+	units_end();
 }
 
 int main(void)

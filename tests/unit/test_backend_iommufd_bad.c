@@ -29,7 +29,7 @@ static int setup_off(void **state)
 static int teardown(void **state)
 {
 	assert_int_equal(vm_stopped, 0);
-	nested_end();
+	units_end();
 	return 0;
 }
 

@@ -88,7 +88,7 @@ static void test_nested_vtd_host_follows_the_guest(void **state)
 			assert_int_equal(fake.n_inv_calls, calls + 1);
 	}
 	assert_int_equal(vm_stopped, 0);
-	nested_end();
+	units_end();
 }
 
 /* Calls number n to n + len - 1 fail. */
@@ -118,7 +118,7 @@ static unsigned run_with_failures(unsigned n, unsigned len)
 		assert_true(!masters_the_bus() || len > 1);
 	}
 	start = fake.calls - start;
-	nested_end();
+	units_end();
 	return start;
 }
 
@@ -152,7 +152,7 @@ static void test_nested_vtd_busy_host_is_asked_again(void **state)
 	assert_int_equal(event_run(r.ev), 0);
 	assert_int_equal(in_force(), TABLE_B);
 	assert_int_equal(recorded(), 0);
-	nested_end();
+	units_end();
 }
 
 int main(void)

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // wrap: open64 ioctl pread64 pwrite64 mmap64 close
 #include "tests/unit/unit.h"
-
-#include "tests/unit/vfio_fake.h"
-#include "vmm/units.h"
-
-#define BASE 0xfeb00000ULL
+#include "tests/unit/vfio_units.h"
 
 static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **state)
 {
-	struct vfio_rig r;
-	struct units u;
-	struct units_env env = { .base = BASE, .haw = 40 };
 	struct pci_fn disk = { .name = "disk0", .devfn = PCI_DEVFN(3, 0) };
 	struct acpi_blob blob;
 	struct dma *dma;
@@ -20,16 +13,9 @@ static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **stat
 	vfio_rig_init(&r);
 	r.c.viommu = VIOMMU_VTD;
 	fake.ecap = BIT(26) | BIT(43) | BIT(47) | BIT(7);
-	env.mmio = &r.pci.bus;
-	env.irq = r.pci.irq;
-	env.ev = r.ev;
-	env.mem = r.mem;
-	env.identity = &r.dma;
-	units_init(&u, &r.c, &env);
-	r.ctx.dma_for = units_dma_for;
-	r.ctx.dma_arg = &u;
+	assert_int_equal(units_ready(), 0);
 	assert_int_equal(units_dma_for(&r.ctx, &disk, true, &dma), 0);
-	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(vfio_rig_plug(&r), 0);
 	assert_int_equal(u.n, 2);
 	assert_string_equal(viommu_name(u.unit[1].v), "viommu-dmar0");
 	/* Pass-through until the guest says otherwise. */
@@ -46,17 +32,12 @@ static void test_units_assigned_device_has_a_unit_of_its_hosts_iommu(void **stat
 	vfio_rig_write(&r, FAKE_EXP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	units_reset(&u);
 	assert_int_equal(fake.attached, vfio_parent(r.v->dev[0]));
-	units_fini(&u);
-	vfio_rig_fini(&r);
-	assert_int_equal(fake.n_live, 0);
+	units_end();
 }
 
 /* Two IOMMUs of the host, the second one poorer: a parent and a unit each, and neither unit offers more than its own hardware has. */
 static void test_units_two_host_iommus_get_a_unit_and_a_parent_each(void **state)
 {
-	struct vfio_rig r;
-	struct units u;
-	struct units_env env = { .base = BASE, .haw = 40 };
 	struct acpi_blob blob;
 	u64 cap[2], ecap[2];
 
@@ -66,15 +47,7 @@ static void test_units_two_host_iommus_get_a_unit_and_a_parent_each(void **state
 	fake.differ = true;
 	fake.cap_2 = FIELD_PREP(GENMASK(21, 16), 38);
 	fake.ecap_2 = BIT(26) | BIT(43) | BIT(47);
-	env.mmio = &r.pci.bus;
-	env.irq = r.pci.irq;
-	env.ev = r.ev;
-	env.mem = r.mem;
-	env.identity = &r.dma;
-	units_init(&u, &r.c, &env);
-	r.ctx.dma_for = units_dma_for;
-	r.ctx.dma_arg = &u;
-	assert_int_equal(vfio_rig_start(&r), 0);
+	assert_int_equal(units_start(), 0);
 	assert_int_equal(u.n, 2);
 	assert_string_equal(viommu_name(u.unit[0].v), "viommu-dmar0");
 	assert_string_equal(viommu_name(u.unit[1].v), "viommu-dmar1");
@@ -93,16 +66,12 @@ static void test_units_two_host_iommus_get_a_unit_and_a_parent_each(void **state
 	assert_int_equal(ecap[1] & (BIT(7) | BIT(31) | BIT(48)), 0);
 	assert_int_equal(units_table(&u, &blob), 0);
 	assert_int_equal(blob.len, 48 + 2 * 24);
-	units_fini(&u);
-	vfio_rig_fini(&r);
-	assert_int_equal(fake.n_live, 0);
+	units_end();
 }
 
 /* Where the IOMMUs are alike one parent serves both devices. */
 static void test_units_alike_host_iommus_share_a_parent(void **state)
 {
-	struct vfio_rig r;
-
 	vfio_rig_init(&r);
 	vfio_rig_second(&r);
 	r.c.viommu = VIOMMU_VTD;

@@ -624,18 +624,24 @@ static inline void vfio_rig_second(struct vfio_rig *r)
 	r->c.vfios[r->c.n_vfios++].bdf = strdup(FAKE_BDF_2);
 }
 
-/* Everything up to the guest's first instruction. */
-static inline int vfio_rig_start(struct vfio_rig *r)
+/* What follows vfio_create(), up to the guest's first instruction. */
+static inline int vfio_rig_plug(struct vfio_rig *r)
 {
-	int status = vfio_create(&r->c, &r->k, r->sys, &r->v);
+	int status = vfio_map(r->v, r->mem);
 
-	if (!status)
-		status = vfio_map(r->v, r->mem);
 	if (!status)
 		status = vfio_plug(r->v, &r->ctx);
 	if (!status)
 		status = pci_assign(r->pci.host);
 	return status;
+}
+
+/* Everything up to the guest's first instruction. */
+static inline int vfio_rig_start(struct vfio_rig *r)
+{
+	int status = vfio_create(&r->c, &r->k, r->sys, &r->v);
+
+	return status ? status : vfio_rig_plug(r);
 }
 
 /* Ends it and checks that nothing is left. */
