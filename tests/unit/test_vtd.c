@@ -111,6 +111,93 @@ static void test_vtd_scalable_legacy_scalable_is_the_kexec_sequence(void **state
 	assert_true(guest_waited(&rig));
 }
 
+/* What Linux does at suspend and resume; with power lost between, all registers are at their reset values. */
+static void suspend_resume(bool power_lost)
+{
+	static const u64 saved_off[] = { VTD_FECTL, VTD_FEDATA, VTD_FEADDR, VTD_FEUADDR };
+	u64 saved[ARRAY_SIZE(saved_off)], lo, hi;
+	unsigned msis;
+
+	up_with_page();
+	wr(&rig, VTD_FEDATA, 4, 0x21);
+	wr(&rig, VTD_FEADDR, 4, 0xfee02000);
+	wr(&rig, VTD_FECTL, 4, 0);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
+
+	guest_inv(&rig, QI_CC | 1 << 4, 0);
+	guest_inv(&rig, QI_IOTLB | 1 << 4, 0);
+	assert_true(guest_waited(&rig));
+	guest_te(&rig, false);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_TE, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(saved); i++)
+		saved[i] = rd(&rig, saved_off[i], 4);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, BUF(3)), BUF(3));
+	if (power_lost)
+		viommu_reset(rig.v);
+
+	assert_int_equal(rd(&rig, VTD_IQH, 8), rd(&rig, VTD_IQT, 8));
+	wr(&rig, VTD_GCMD, 4, rd(&rig, VTD_GSTS, 4) & GCMD_TE);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_QIE, 0);
+	guest_queue_on(&rig);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_QIE, GCMD_QIE);
+	guest_root(&rig, ROOT | 0x400);
+	guest_inv(&rig, QI_CC | 1 << 4, 0);
+	guest_inv(&rig, INV_PC_ALL, 0);
+	guest_inv(&rig, QI_IOTLB | 1 << 4, 0);
+	assert_true(guest_waited(&rig));
+	guest_te(&rig, true);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4), GCMD_QIE | GCMD_SRTP | GCMD_TE);
+	for (unsigned i = 0; i < ARRAY_SIZE(saved); i++)
+		wr(&rig, saved_off[i], 4, saved[i]);
+
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
+	guest_map(&rig, 0, 0x5000, 0);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_true(guest_waited(&rig));
+	msis = rig.n_msi;
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), ~0ULL);
+	assert_int_equal(rig.n_msi, msis + 1);
+	assert_int_equal(rig.msi_addr, 0xfee02000);
+	assert_int_equal(rig.msi_data, 0x21);
+	assert_int_equal(guest_fault(&rig, &lo, &hi), FR_FS_P);
+}
+
+static void test_vtd_suspend_and_resume_with_registers_kept(void **state)
+{
+	suspend_resume(false);
+}
+
+static void test_vtd_suspend_and_resume_with_registers_lost(void **state)
+{
+	suspend_resume(true);
+}
+
+/* A crash kernel reads back where the root is, copies the tables, and swaps root and queue while devices go on. */
+static void test_vtd_crash_kernel_takes_over_while_on(void **state)
+{
+	u64 rtaddr;
+
+	up_with_page();
+	assert_int_equal(rd(&rig, VTD_GSTS, 4), GCMD_QIE | GCMD_SRTP | GCMD_TE);
+	assert_int_equal(rd(&rig, VTD_IQH, 8), rd(&rig, VTD_IQT, 8));
+	wr(&rig, VTD_GCMD, 4, GCMD_TE);
+	guest_queue_on(&rig);
+	rtaddr = rd(&rig, VTD_RTADDR, 8);
+	assert_int_equal(rtaddr, ROOT | 0x400);
+	for (unsigned i = 0; i < 512; i++)
+		poke(&rig, 0x18000 + 8 * i, peek(&rig, (rtaddr & ~0xfffULL) + 8 * i));
+	guest_root(&rig, 0x18000 | 0x400);
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(0));
+	assert_int_equal(try_dma(&rig, 0, DMA_NO_PASID, 0x6000), FR_FS_P);
+	/* Its driver takes the device: new tables. */
+	guest_first(&rig, 0, 0, 9, PT(2));
+	guest_map(&rig, 2, 0x5000, BUF(2) | PTE_RWU);
+	guest_inv(&rig, INV_PC(0), 0);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_true(guest_waited(&rig));
+	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), BUF(2));
+}
+
 static void test_vtd_reasons_along_the_walk(void **state)
 {
 	static const struct { gpa_t at; u64 q; u32 pasid; u8 want; } rows[] = {
@@ -419,6 +506,9 @@ int main(void)
 		T(test_vtd_pass_through_entry_is_identity),
 		T(test_vtd_second_root_takes_effect_while_on),
 		T(test_vtd_scalable_legacy_scalable_is_the_kexec_sequence),
+		T(test_vtd_suspend_and_resume_with_registers_kept),
+		T(test_vtd_suspend_and_resume_with_registers_lost),
+		T(test_vtd_crash_kernel_takes_over_while_on),
 		T(test_vtd_reasons_along_the_walk),
 		T(test_vtd_bad_01_translation_without_root_blocks_all),
 		T(test_vtd_bad_02_reserved_table_mode_blocks_and_stops_queue),
