@@ -29,12 +29,12 @@ struct event {
 	int n_ready;
 };
 
-static void kick(struct event *ev)
+static void ring(int fd)
 {
 	const u64 one = 1;
 
 	/* EAGAIN: the counter is full, so the loop is about to wake anyway. */
-	if (write(ev->wake.fd, &one, sizeof(one)) < 0)
+	if (write(fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -177,6 +177,44 @@ void event_timer_fini(struct event_timer *t)
 	close(t->src.fd);
 }
 
+static void on_bell(void *arg, u32 events)
+{
+	struct event_bell *b = arg;
+	u64 count;
+
+	/* Read first: a ring that comes later has it called again. */
+	if (read(b->src.fd, &count, sizeof(count)) == sizeof(count))
+		b->fn(b->arg);
+}
+
+int event_bell_init(struct event *ev, struct event_bell *b, void (*fn)(void *arg), void *arg)
+{
+	int err, fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	b->fn = fn;
+	b->arg = arg;
+	err = event_add(ev, &b->src, fd, EPOLLIN, on_bell, b);
+	if (err)
+		close(fd);
+	return err;
+}
+
+void event_bell_ring(struct event_bell *b)
+{
+	if (b->src.ev)
+		ring(b->src.fd);
+}
+
+void event_bell_fini(struct event_bell *b)
+{
+	if (!b->src.ev)
+		return;
+	event_del(&b->src);
+	close(b->src.fd);
+}
+
 int event_call(struct event *ev, void (*fn)(void *arg), void *arg)
 {
 	struct call *c = malloc(sizeof(*c));
@@ -188,7 +226,7 @@ int event_call(struct event *ev, void (*fn)(void *arg), void *arg)
 	*ev->calls_end = c;
 	ev->calls_end = &c->next;
 	pthread_mutex_unlock(&ev->lock);
-	kick(ev);
+	ring(ev->wake.fd);
 	return 0;
 }
 
@@ -215,5 +253,5 @@ int event_run(struct event *ev)
 void event_stop(struct event *ev)
 {
 	ev->stop = true;
-	kick(ev);
+	ring(ev->wake.fd);
 }

@@ -28,20 +28,38 @@ struct event_timer {
 	void *arg;
 };
 
+/* How other threads have something done on the event thread without allocating or failing. */
+struct event_bell {
+	struct event_src src; /* an eventfd */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* -ENOMEM, or -errno for want of descriptors; nothing is left then. Any thread. */
 int event_create(struct event **out) __must_check;
+/* No event_run() in progress; sources, timers and bells were removed before. NULL is allowed. Calls that wait are dropped. */
 void event_destroy(struct event *ev);
 
-/* fd stays the caller's. [any] before event_run() or on the event thread only, else -EPERM is not checked: callers keep to it. */
+/* fd stays the caller's. Before event_run() or on the event thread; nothing checks that. -errno of epoll, s is then as if not added. */
 int event_add(struct event *ev, struct event_src *s, int fd, u32 epoll_events, event_fn fn, void *arg) __must_check;
+/* The same for a source that is added. -errno of epoll, and the old events stay. */
 int event_mod(struct event_src *s, u32 epoll_events) __must_check;
 /* No-op if not added. Event thread, or no event_run() in progress. */
 void event_del(struct event_src *s);
 
-/* Creates the timerfd; not armed. */
+/* Creates the timerfd; not armed. Thread as for event_add(). -errno, nothing is left then. */
 int event_timer_init(struct event *ev, struct event_timer *t, void (*fn)(void *arg), void *arg) __must_check;
 /* [any] Fires once in ns nanoseconds and then every period_ns (0: once); ns 0 disarms. */
 void event_timer_set(struct event_timer *t, u64 ns, u64 period_ns);
+/* No-op if it was not made. Thread as for event_del(). */
 void event_timer_fini(struct event_timer *t);
+
+/* Creates the eventfd. Thread as for event_add(). -errno, nothing is left then. */
+int event_bell_init(struct event *ev, struct event_bell *b, void (*fn)(void *arg), void *arg) __must_check;
+/* [any, async-signal-safe] Has fn(arg) called soon on the event thread, once for any number of rings until then. No-op if it was not made. */
+void event_bell_ring(struct event_bell *b);
+/* No-op if it was not made. Thread as for event_del(). */
+void event_bell_fini(struct event_bell *b);
 
 /* [any] Runs fn(arg) once on the event thread, in the order of calls; does not wait. -ENOMEM. */
 int event_call(struct event *ev, void (*fn)(void *arg), void *arg) __must_check;

@@ -92,8 +92,7 @@ static int watch_resets(struct units *u, struct viommu *v, struct pci_fn *fn, st
 		return -ENOSPC;
 	u->n_assigned++;
 	*a = (struct unit_fn){ v, fn };
-	vfio_on_reset(d, resync, a);
-	return 0;
+	return vfio_on_reset(d, resync, a);
 }
 
 int units_dma_for(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma)

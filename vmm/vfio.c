@@ -114,10 +114,9 @@ void vfio_cut(struct vfio_dev *d)
 		log_error("%s: bus mastering cannot be switched off: %s", d->name, strerror(errno));
 }
 
-void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg)
+int vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg)
 {
-	d->reset_done = fn;
-	d->reset_arg = arg;
+	return event_bell_init(d->ctx->ev, &d->reset_done, fn, arg);
 }
 
 int vfio_dev_reset(struct vfio_dev *d)
@@ -508,9 +507,10 @@ static int plug_fn(struct vfio_dev *d, const struct dev_ctx *ctx)
 
 static int plug_device(struct vfio_dev *d, const struct dev_ctx *ctx)
 {
-	int err = plug_fn(d, ctx);
+	int err;
 
 	d->ctx = ctx;
+	err = plug_fn(d, ctx);
 	if (err)
 		return err;
 	err = vfio_irq_init(d);
@@ -614,6 +614,7 @@ void vfio_destroy(struct vfio *v)
 	if (v->kvm_fd >= 0)
 		close(v->kvm_fd);
 	for (unsigned i = 0; i < v->n; i++) {
+		event_bell_fini(&v->dev[i]->reset_done);
 		pthread_mutex_destroy(&v->dev[i]->dma);
 		free(v->dev[i]);
 	}

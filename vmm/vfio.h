@@ -62,8 +62,11 @@ int vfio_detach(struct vfio_dev *d) __must_check;
 /* Switches bus mastering off in hardware for good, whatever the guest writes. No lock needed. */
 void vfio_cut(struct vfio_dev *d);
 
-/* fn(arg) is called on the event thread after the guest has reset the device: what the host refused meanwhile can be tried again. */
-void vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg);
+/*
+ * fn(arg) is called on the event thread after the guest has reset the device: what the host refused meanwhile can be tried again. Once for a
+ * device, while it is plugged (dev_ctx.dma_for). -errno for want of a descriptor.
+ */
+int vfio_on_reset(struct vfio_dev *d, void (*fn)(void *arg), void *arg) __must_check;
 
 /* What --viommu auto means for the devices behind a unit: their host IOMMU's kind; VIOMMU_VTD if there is none. v may be NULL. */
 enum viommu_kind vfio_unit_kind(const struct vfio *v);

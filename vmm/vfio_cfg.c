@@ -374,8 +374,7 @@ static void reset_by_guest(struct vfio_dev *d)
 	if (err)
 		log_guest("%s: reset failed: %s", d->name, strerror(-err));
 	/* A unit works on queues of its own locks, so not from here. */
-	if (d->reset_done && event_call(d->ctx->ev, d->reset_done, d->reset_arg))
-		log_guest("%s: out of memory: it may stay blocked after its reset", d->name);
+	event_bell_ring(&d->reset_done);
 	pci_cfg_set(fn, PCI_COMMAND, 2, 0);
 	if (d->msi_cap)
 		pci_cfg_set(fn, d->msi_cap + PCI_MSI_FLAGS, 1, fn->cfg[d->msi_cap + PCI_MSI_FLAGS] & ~(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE));

@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "vmm/log.h"
@@ -37,13 +35,12 @@ static int trigger(struct vfio_dev *d, u32 index, u32 start, u32 count, const s3
 
 /* --- INTx --- */
 
-static void on_intx(void *arg, u32 events)
+static void on_intx(void *arg)
 {
 	struct vfio_dev *d = arg;
-	u64 count;
 
 	pthread_mutex_lock(&d->fn.lock);
-	if (read(d->intx.fd, &count, sizeof(count)) == sizeof(count) && d->mode == VFIO_MODE_INTX) {
+	if (d->mode == VFIO_MODE_INTX) {
 		d->intx_asserted = true;
 		pci_intx(&d->fn, true);
 	}
@@ -74,7 +71,7 @@ void vfio_irq_eoi(struct vfio_dev *d, u32 line)
 
 static int intx_start(struct vfio_dev *d)
 {
-	return trigger(d, VFIO_IRQ_INTX, 0, 1, &d->intx.fd);
+	return trigger(d, VFIO_IRQ_INTX, 0, 1, &d->intx.src.fd);
 }
 
 /* --- vectors --- */
@@ -261,52 +258,20 @@ void vfio_irq_sync(struct vfio_dev *d)
 
 /* --- errors, requests, life --- */
 
-static void drain(const struct event_src *s)
-{
-	u64 count;
-
-	if (read(s->fd, &count, sizeof(count)) != sizeof(count))
-		return;
-}
-
-static void on_err(void *arg, u32 events)
+static void on_err(void *arg)
 {
 	struct vfio_dev *d = arg;
 
-	drain(&d->err);
 	log_error("%s (%s) reported an uncorrectable error: the VM is stopped; see the host's kernel log", d->name, d->bdf);
 	d->ctx->machine(d->ctx->machine_arg, MACHINE_FAILED, 0);
 }
 
-static void on_req(void *arg, u32 events)
+static void on_req(void *arg)
 {
 	struct vfio_dev *d = arg;
 
-	drain(&d->req);
 	log_error("%s (%s) is wanted back by the host (unbound or removed): the VM is stopped", d->name, d->bdf);
 	d->ctx->machine(d->ctx->machine_arg, MACHINE_FAILED, 0);
-}
-
-static int add_source(struct vfio_dev *d, struct event_src *s, event_fn fn)
-{
-	int err, fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	err = event_add(d->ctx->ev, s, fd, EPOLLIN, fn, d);
-	if (err)
-		close(fd);
-	return err;
-}
-
-static void del_source(struct event_src *s)
-{
-	int fd = s->fd;
-
-	if (!s->ev)
-		return;
-	event_del(s);
-	close(fd);
 }
 
 static int irq_info(struct vfio_dev *d)
@@ -330,15 +295,15 @@ int vfio_irq_init(struct vfio_dev *d)
 	int err = irq_info(d);
 
 	if (!err && d->irq_count[VFIO_IRQ_INTX])
-		err = add_source(d, &d->intx, on_intx);
+		err = event_bell_init(d->ctx->ev, &d->intx, on_intx, d);
 	if (!err && d->irq_count[VFIO_IRQ_ERR])
-		err = add_source(d, &d->err, on_err);
+		err = event_bell_init(d->ctx->ev, &d->err, on_err, d);
 	if (!err && d->irq_count[VFIO_IRQ_ERR])
-		err = trigger(d, VFIO_IRQ_ERR, 0, 1, &d->err.fd);
+		err = trigger(d, VFIO_IRQ_ERR, 0, 1, &d->err.src.fd);
 	if (!err && d->irq_count[VFIO_IRQ_REQ])
-		err = add_source(d, &d->req, on_req);
+		err = event_bell_init(d->ctx->ev, &d->req, on_req, d);
 	if (!err && d->irq_count[VFIO_IRQ_REQ])
-		err = trigger(d, VFIO_IRQ_REQ, 0, 1, &d->req.fd);
+		err = trigger(d, VFIO_IRQ_REQ, 0, 1, &d->req.src.fd);
 	if (err)
 		vfio_irq_fini(d);
 	return err;
@@ -347,11 +312,11 @@ int vfio_irq_init(struct vfio_dev *d)
 void vfio_irq_fini(struct vfio_dev *d)
 {
 	vfio_irq_stop(d);
-	if (d->err.ev)
+	if (d->err.src.ev)
 		(void)set_irqs(d, VFIO_IRQ_ERR, VFIO_SET_NONE | VFIO_SET_TRIGGER, 0, 0, NULL);
-	if (d->req.ev)
+	if (d->req.src.ev)
 		(void)set_irqs(d, VFIO_IRQ_REQ, VFIO_SET_NONE | VFIO_SET_TRIGGER, 0, 0, NULL);
-	del_source(&d->req);
-	del_source(&d->err);
-	del_source(&d->intx);
+	event_bell_fini(&d->req);
+	event_bell_fini(&d->err);
+	event_bell_fini(&d->intx);
 }

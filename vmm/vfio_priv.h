@@ -60,8 +60,7 @@ struct vfio_dev {
 	u32 id;
 	u32 parent;
 	struct iommufd_hw hw;
-	void (*reset_done)(void *arg); /* of the unit in front of it, or NULL */
-	void *reset_arg;
+	struct event_bell reset_done; /* of the unit in front of it */
 
 	struct vfio_region bar[PCI_BARS];
 	struct vfio_region rom;
@@ -79,7 +78,7 @@ struct vfio_dev {
 	bool *wired;   /* vec[i]'s eventfd is known to VFIO */
 	unsigned n_vec;
 	bool intx_asserted;
-	struct event_src intx, err, req;
+	struct event_bell intx, err, req; /* rung by the kernel */
 };
 
 struct vfio {

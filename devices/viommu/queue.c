@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "devices/viommu/queue.h"
 
-/* An eventfd and not event_call(): it allocates nothing and cannot fail. */
-static void call_event_thread(struct queue *q)
+static void go_on_later(void *arg)
 {
-	const u64 one = 1;
-
-	/* Short only if the counter is full: then the event thread is about to come anyway. */
-	if (write(q->fd, &one, sizeof(one)) < 0)
-		return;
-}
-
-static void on_event(void *arg, u32 events)
-{
-	struct queue *q = arg;
-	u64 count;
-
-	if (read(q->fd, &count, sizeof(count)) < 0)
-		return;
-	queue_kick(q);
+	queue_kick(arg);
 }
 
 int queue_init(struct queue *q, struct event *ev, pthread_mutex_t *lock, const struct queue_ops *ops, void *ctx)
@@ -31,22 +11,15 @@ int queue_init(struct queue *q, struct event *ev, pthread_mutex_t *lock, const s
 	int err;
 
 	*q = (struct queue){ .lock = lock, .ops = ops, .ctx = ctx };
-	q->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (q->fd < 0)
-		return -errno;
-	err = event_add(ev, &q->src, q->fd, EPOLLIN, on_event, q);
-	if (err) {
-		close(q->fd);
-		return err;
-	}
-	pthread_mutex_init(&q->run, NULL);
-	return 0;
+	err = event_bell_init(ev, &q->bell, go_on_later, q);
+	if (!err)
+		pthread_mutex_init(&q->run, NULL);
+	return err;
 }
 
 void queue_fini(struct queue *q)
 {
-	event_del(&q->src);
-	close(q->fd);
+	event_bell_fini(&q->bell);
 	pthread_mutex_destroy(&q->run);
 }
 
@@ -65,7 +38,7 @@ static bool go_on(struct queue *q, unsigned entries)
 	q->running = false;
 	pthread_mutex_unlock(q->lock);
 	if (work)
-		call_event_thread(q);
+		event_bell_ring(&q->bell);
 	return false;
 }
 
@@ -98,5 +71,5 @@ void queue_unpark(struct queue *q)
 	if (!q->parked)
 		return;
 	q->parked = false;
-	call_event_thread(q);
+	event_bell_ring(&q->bell);
 }

@@ -36,14 +36,13 @@ struct queue {
 	pthread_mutex_t *lock;
 	const struct queue_ops *ops;
 	void *ctx;
-	struct event_src src; /* an eventfd: the event thread is to go on */
-	int fd;
+	struct event_bell bell; /* the event thread is to go on */
 	bool running;   /* lock: a thread is in, or on its way into, a slice */
 	bool parked;    /* lock: the entry at the head waits for DMA in flight */
 	unsigned calls; /* run: host calls of this slice, raised by steps */
 };
 
-/* Before the event loop runs. */
+/* Before the event loop runs. -errno for want of a descriptor; nothing is left then. */
 int queue_init(struct queue *q, struct event *ev, pthread_mutex_t *lock, const struct queue_ops *ops, void *ctx) __must_check;
 /* No vCPU and no event loop runs. */
 void queue_fini(struct queue *q);

@@ -62,6 +62,50 @@ static void test_event_removed_source_is_not_called_in_same_round(void **state)
 	close(fb);
 }
 
+static struct event_bell bell, stop_bell;
+
+static void *ringer(void *arg)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		event_bell_ring(&bell);
+	event_bell_ring(&stop_bell);
+	return NULL;
+}
+
+static void count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void test_event_bell_rung_often_calls_at_least_once_and_not_after_fini(void **state)
+{
+	unsigned calls = 0;
+	pthread_t t;
+
+	event_bell_ring(&bell);
+	event_bell_fini(&bell);
+	assert_int_equal(event_create(&ev), 0);
+	assert_int_equal(event_bell_init(ev, &bell, count, &calls), 0);
+	assert_int_equal(event_bell_init(ev, &stop_bell, stop, NULL), 0);
+	event_bell_ring(&bell);
+	event_bell_ring(&bell);
+	event_bell_ring(&stop_bell);
+	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(calls, 1);
+	assert_int_equal(pthread_create(&t, NULL, ringer, NULL), 0);
+	assert_int_equal(event_run(ev), 0);
+	pthread_join(t, NULL);
+	assert_in_range(calls, 2, 1001);
+	event_bell_fini(&bell);
+	event_bell_ring(&bell);
+	event_bell_ring(&stop_bell);
+	calls = 0;
+	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(calls, 0);
+	event_bell_fini(&stop_bell);
+	event_destroy(ev);
+}
+
 static void *stopper(void *arg)
 {
 	event_stop(ev);
@@ -106,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event_calls_run_in_order),
 		cmocka_unit_test(test_event_removed_source_is_not_called_in_same_round),
+		cmocka_unit_test(test_event_bell_rung_often_calls_at_least_once_and_not_after_fini),
 		cmocka_unit_test(test_event_stop_from_thread_or_before_run_returns),
 		cmocka_unit_test(test_event_timer_fires_once),
 		cmocka_unit_test(test_event_calls_left_over_are_freed),
