@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "devices/devices.h"
+#include "vmm/config.h"
 #include "vmm/log.h"
 #include "vmm/pci.h"
 
@@ -89,5 +90,6 @@ fini_fn:
 	pci_fn_fini(&p->fn);
 free_dev:
 	free(p);
-	return err;
+	log_error("pvpanic: the device cannot be created: %s", strerror(-err));
+	return EXIT_HOST;
 }

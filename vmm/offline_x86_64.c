@@ -155,10 +155,8 @@ static int create_platform(struct machine *m)
 static int describe(struct machine *m)
 {
 	struct offline *o = &m->o;
-	int err = pci_assign(o->pci);
+	int err = units_table(&m->units, &o->plat.iommu);
 
-	if (!err)
-		err = units_table(&m->units, &o->plat.iommu);
 	if (err)
 		return err;
 	o->n_map = plat_x86_64_regions(&o->plat, o->map, ARRAY_SIZE(o->map));
@@ -195,6 +193,9 @@ int offline_x86_64_create(const struct vm_config *c, struct offline **out)
 		goto free_machine;
 	status = EXIT_HOST;
 	err = vfio_show(&m->cfg, HOST_SYS, &m->ctx, &m->units);
+	/* Says itself what does not fit. */
+	if (!err && pci_assign(m->o.pci))
+		goto free_machine;
 	if (!err)
 		err = describe(m);
 	if (err)

@@ -146,7 +146,10 @@ int pci_free_dev(const struct pci_host *h, unsigned from) __must_check;
 /* A PCI Express root port on bus 0 with ACS; the function to put below it names it as parent. */
 int pci_root_port_create(struct pci_host *h, unsigned dev, struct pci_fn **out) __must_check;
 
-/* Assigns buses, windows and BARs of everything plugged. Once, before the guest runs. -ENOSPC names the function in a log line. */
+/*
+ * Assigns buses, windows and BARs of everything plugged. Once, before the guest runs. -ENOSPC or
+ * -ENOMEM after one log_error line, which names the function that finds no room.
+ */
 int pci_assign(struct pci_host *h) __must_check;
 /* Valid after pci_assign(): the windows, for the DSDT and show. */
 const struct pci_map *pci_host_map(const struct pci_host *h);

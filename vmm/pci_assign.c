@@ -156,8 +156,10 @@ static int assign_space(struct pci_host *h, enum space s, u64 lo, u64 hi, u64 *e
 	struct list l = { .it = calloc(PCI_MAX_FNS * (PCI_BARS + 2), sizeof(struct item)) };
 	int err = 0;
 
-	if (!l.it)
+	if (!l.it) {
+		log_error("PCI windows: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	collect(h, &l, s);
 	*end = pack(&l, lo);
 	for (unsigned i = 0; i < l.n && !err; i++) {

@@ -2,6 +2,7 @@
 #include "devices/devices.h"
 #include "tests/unit/pci_rig.h"
 #include "tests/unit/unit.h"
+#include "vmm/config.h"
 
 #define SID 0x00f0
 
@@ -86,7 +87,7 @@ static void test_create_twice_is_refused(void **state)
 	struct machine m;
 
 	start(&m);
-	assert_int_equal(pvpanic_create(&m.ctx), -EEXIST);
+	assert_int_equal(pvpanic_create(&m.ctx), EXIT_HOST);
 	rig_fini(&m.r);
 }
 
