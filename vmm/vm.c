@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -23,7 +24,6 @@
 #include "vmm/vm.h"
 #include "vmm/vm_priv.h"
 
-
 static void end(struct vm *vm, int status, const char *reason)
 {
 	if (vm->ended)
@@ -36,12 +36,7 @@ static void end(struct vm *vm, int status, const char *reason)
 
 /* --- what the guest asks of the machine --- */
 
-struct request {
-	struct vm *vm;
-	enum machine_event e;
-	u32 code;
-};
-
+/* As at the first start: nothing of the last guest is left, neither in RAM nor in what it asked for. */
 static void restart(struct vm *vm)
 {
 	struct boot_entry entry;
@@ -49,68 +44,63 @@ static void restart(struct vm *vm)
 
 	log_info("the guest reboots");
 	vcpus_pause(vm->vcpus);
+	vm->requests &= BIT(MACHINE_FAILED);
+	vm->guest_code = 0;
 	pci_host_reset(vm->pci);
 	units_reset(&vm->units);
 	machine_reset(vm);
-	/* A guest finds the same RAM as at its first start: nothing of the last one. */
 	err = mem_clear(vm->mem) ? EXIT_INTERNAL : machine_load(vm, &entry);
 	if (!err && vcpus_reset(vm->vcpus, &entry) < 0) {
 		log_error("the vCPUs cannot be reset");
 		err = EXIT_INTERNAL;
 	}
+	/* A device that could not be silenced must not meet the next guest. */
+	if (vm->requests & BIT(MACHINE_FAILED))
+		err = EXIT_INTERNAL;
 	if (err)
 		end(vm, err, "reset failed");
 	else
 		vcpus_resume(vm->vcpus);
 }
 
+static void reboot(struct vm *vm)
+{
+	if (vm->stopping)
+		end(vm, EXIT_STOPPED, "stopped");
+	else if (vm->cfg->reboot_reset)
+		restart(vm);
+	else
+		end(vm, vm->guest_code ? (int)vm->guest_code : EXIT_REBOOT, "reboot");
+}
+
+/* The gravest counts where several came at once. */
 static void on_request(void *arg)
 {
-	struct request r = *(struct request *)arg;
-	struct vm *vm = r.vm;
+	struct vm *vm = arg;
+	u32 asked = atomic_exchange(&vm->requests, 0);
 
-	free(arg);
-	if (vm->ended)
-		return;
-	switch (r.e) {
-	case MACHINE_POWEROFF:
-		end(vm, (int)vm->guest_code, "poweroff");
-		break;
-	case MACHINE_RESET:
-		if (r.code)
-			end(vm, EXIT_PANIC, "panic");
-		else if (vm->stopping)
-			end(vm, EXIT_STOPPED, "stopped");
-		else if (vm->cfg->reboot_reset)
-			restart(vm);
-		else
-			end(vm, vm->guest_code ? (int)vm->guest_code : EXIT_REBOOT, "reboot");
-		break;
-	case MACHINE_PANIC:
-		end(vm, EXIT_PANIC, "panic");
-		break;
-	case MACHINE_EXIT_CODE:
-		vm->guest_code = r.code;
-		break;
-	case MACHINE_FAILED:
+	if (asked & BIT(MACHINE_FAILED))
 		end(vm, EXIT_INTERNAL, "internal error");
-		break;
-	}
+	else if (asked & BIT(MACHINE_PANIC))
+		end(vm, EXIT_PANIC, "panic");
+	else if (asked & BIT(MACHINE_POWEROFF))
+		end(vm, (int)vm->guest_code, "poweroff");
+	else if (asked & BIT(MACHINE_RESET))
+		reboot(vm);
 }
 
 static void machine_request(void *arg, enum machine_event e, u32 code)
 {
 	struct vm *vm = arg;
-	struct request *r = malloc(sizeof(*r));
 
-	if (r) {
-		*r = (struct request){ .vm = vm, .e = e, .code = code };
-		if (event_call(vm->ev, on_request, r) == 0)
-			return;
-		free(r);
+	if (e == MACHINE_EXIT_CODE) {
+		vm->guest_code = code;
+		return;
 	}
-	/* Without memory for the message the end is all that can still be told. */
-	event_stop(vm->ev);
+	if (e == MACHINE_RESET && code)
+		e = MACHINE_PANIC;
+	vm->requests |= BIT(e);
+	event_bell_ring(&vm->request);
 }
 
 static void vcpu_stopped(void *arg, unsigned index, enum vcpu_stop why)
@@ -125,12 +115,8 @@ static void vcpu_stopped(void *arg, unsigned index, enum vcpu_stop why)
 
 /* --- what the user asks --- */
 
-static void quit(void *arg)
-{
-	end(arg, EXIT_STOPPED, "stopped");
-}
-
-static void grace_over(void *arg)
+/* The console's key, or the grace period is over. */
+static void stop(void *arg)
 {
 	end(arg, EXIT_STOPPED, "stopped");
 }
@@ -141,11 +127,11 @@ static void on_signal(void *arg, u32 events)
 	struct signalfd_siginfo si;
 
 	while (read(vm->signals.fd, &si, sizeof(si)) == sizeof(si)) {
-		vm->stopping = true;
-		if (vm->stop_signals++) {
-			end(vm, EXIT_STOPPED, "stopped");
+		if (vm->stopping) {
+			stop(vm);
 			return;
 		}
+		vm->stopping = true;
 		machine_power_button(vm);
 		event_timer_set(&vm->grace, vm->cfg->grace_s ? vm->cfg->grace_s * 1000000000ULL : 1, 0);
 	}
@@ -183,8 +169,10 @@ static int create_events(struct vm *vm)
 		close(fd);
 		return host_error("signalfd", err);
 	}
-	err = event_timer_init(vm->ev, &vm->grace, grace_over, vm);
-	return err ? host_error("timer", err) : 0;
+	err = event_timer_init(vm->ev, &vm->grace, stop, vm);
+	if (!err)
+		err = event_bell_init(vm->ev, &vm->request, on_request, vm);
+	return err ? host_error("event loop", err) : 0;
 }
 
 static int open_files(struct vm *vm)
@@ -315,7 +303,7 @@ static int create_vcpus(struct vm *vm)
 static int vm_create(struct vm *vm)
 {
 	const struct vm_config *c = vm->cfg;
-	const struct console_user user = { .quit = quit, .arg = vm };
+	const struct console_user user = { .quit = stop, .arg = vm };
 	int status = create_events(vm);
 
 	if (!status)
@@ -369,6 +357,7 @@ static void vm_destroy(struct vm *vm)
 	free(vm->cmdline);
 	boot_close(&vm->initrd);
 	boot_close(&vm->kernel);
+	event_bell_fini(&vm->request);
 	event_timer_fini(&vm->grace);
 	if (vm->signals.ev) {
 		event_del(&vm->signals);
@@ -403,11 +392,6 @@ static int vm_serve(struct vm *vm)
 	err = event_run(vm->ev);
 	if (err)
 		return host_error("event loop", err);
-	if (!vm->ended) {
-		log_error("out of memory while stopping");
-		vm->status = EXIT_INTERNAL;
-		vm->reason = "internal error";
-	}
 	vcpus_pause(vm->vcpus);
 	return vm->status;
 }

@@ -54,14 +54,17 @@ struct vm {
 	struct power_x86 *power;
 	struct uart *uart;
 
+	/* what the guest asks; any thread */
+	struct event_bell request;
+	_Atomic u32 requests;   /* a bit per enum machine_event */
+	_Atomic u32 guest_code; /* 0: none given */
+
 	/* how it ends; event thread only */
 	struct event_src signals;
 	struct event_timer grace;
-	unsigned stop_signals;
 	bool ended;
-	bool stopping;    /* somebody outside asked for the end */
+	bool stopping; /* somebody outside asked for the end */
 	int status;
-	u32 guest_code;   /* 0: none given */
 	const char *reason;
 };
 

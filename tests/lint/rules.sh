@@ -30,8 +30,8 @@ forbid '\b[fs]?scanf[[:space:]]*\(' "$(files .)" 'strtoull() and its like: scanf
 forbid '#[[:space:]]*if.*__(x86_64|aarch64)__' "$(files .)" 'the Makefile chooses the architecture, by file'
 forbid 'T[O]DO|F[I]XME|X[X]X' "$(files .)" 'finish it or open an issue'
 
-# Every product source has a unit test of its name.
-for f in $(files '\.c$' '^vmm/(main|vm|machine_[a-z0-9_]*)\.c$'); do
+# Every product source has a unit test of its name; machine_*.c is the architecture's half of vm.c.
+for f in $(files '\.c$' '^vmm/machine_[a-z0-9_]*\.c$'); do
 	n=$(basename "$f" .c)
 	[ -n "$(ls tests/unit/test_"$n".c tests/unit/test_"$n"_*.c 2>/dev/null)" ] || { echo "$f: no unit test tests/unit/test_$n.c"; bad=1; }
 done
