@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -12,18 +11,10 @@
 
 #define ROUND 16
 
-struct call {
-	struct call *next;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 struct event {
 	int epfd;
-	struct event_src wake; /* an eventfd: calls are queued, or stop is wanted */
+	struct event_src wake; /* an eventfd: stop is wanted */
 	_Atomic bool stop;
-	pthread_mutex_t lock; /* calls */
-	struct call *calls, **calls_end;
 	/* The round being dispatched, so that event_del() can take a source out of it. */
 	struct epoll_event ready[ROUND];
 	int n_ready;
@@ -41,23 +32,11 @@ static void ring(int fd)
 static void on_wake(void *arg, u32 events)
 {
 	struct event *ev = arg;
-	struct call *c;
 	u64 count;
 
+	/* Only so that epoll reports it once. */
 	if (read(ev->wake.fd, &count, sizeof(count)) < 0)
-		count = 0;
-	pthread_mutex_lock(&ev->lock);
-	c = ev->calls;
-	ev->calls = NULL;
-	ev->calls_end = &ev->calls;
-	pthread_mutex_unlock(&ev->lock);
-	while (c) {
-		struct call *next = c->next;
-
-		c->fn(c->arg);
-		free(c);
-		c = next;
-	}
+		return;
 }
 
 int event_create(struct event **out)
@@ -67,8 +46,6 @@ int event_create(struct event **out)
 
 	if (!ev)
 		return -ENOMEM;
-	pthread_mutex_init(&ev->lock, NULL);
-	ev->calls_end = &ev->calls;
 	ev->epfd = epoll_create1(EPOLL_CLOEXEC);
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ev->epfd < 0 || fd < 0)
@@ -91,15 +68,8 @@ void event_destroy(struct event *ev)
 {
 	if (!ev)
 		return;
-	while (ev->calls) {
-		struct call *c = ev->calls;
-
-		ev->calls = c->next;
-		free(c);
-	}
 	close(ev->wake.fd);
 	close(ev->epfd);
-	pthread_mutex_destroy(&ev->lock);
 	free(ev);
 }
 
@@ -213,21 +183,6 @@ void event_bell_fini(struct event_bell *b)
 		return;
 	event_del(&b->src);
 	close(b->src.fd);
-}
-
-int event_call(struct event *ev, void (*fn)(void *arg), void *arg)
-{
-	struct call *c = malloc(sizeof(*c));
-
-	if (!c)
-		return -ENOMEM;
-	*c = (struct call){ .fn = fn, .arg = arg };
-	pthread_mutex_lock(&ev->lock);
-	*ev->calls_end = c;
-	ev->calls_end = &c->next;
-	pthread_mutex_unlock(&ev->lock);
-	ring(ev->wake.fd);
-	return 0;
 }
 
 int event_run(struct event *ev)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event thread's loop: file descriptors, timers and calls from other threads, over epoll.
+ * The event thread's loop: file descriptors, timers and bells that other threads ring, over epoll.
  *
  * Callbacks run on the thread that is in event_run(), one at a time. Functions marked [any] may be called from any thread.
  * A source removed by its own or another callback is not called again, even if it was ready in the same round.
@@ -37,7 +37,7 @@ struct event_bell {
 
 /* -ENOMEM, or -errno for want of descriptors; nothing is left then. Any thread. */
 int event_create(struct event **out) __must_check;
-/* No event_run() in progress; sources, timers and bells were removed before. NULL is allowed. Calls that wait are dropped. */
+/* No event_run() in progress; sources, timers and bells were removed before. NULL is allowed. */
 void event_destroy(struct event *ev);
 
 /* fd stays the caller's. Before event_run() or on the event thread; nothing checks that. -errno of epoll, s is then as if not added. */
@@ -60,9 +60,6 @@ int event_bell_init(struct event *ev, struct event_bell *b, void (*fn)(void *arg
 void event_bell_ring(struct event_bell *b);
 /* No-op if it was not made. Thread as for event_del(). */
 void event_bell_fini(struct event_bell *b);
-
-/* [any] Runs fn(arg) once on the event thread, in the order of calls; does not wait. -ENOMEM. */
-int event_call(struct event *ev, void (*fn)(void *arg), void *arg) __must_check;
 
 /* Serves until event_stop(). 0, or -errno if epoll fails. */
 int event_run(struct event *ev) __must_check;

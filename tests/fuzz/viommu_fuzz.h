@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "devices/viommu/viommu.h"
+#include "tests/unit/event_rounds.h"
 #include "tests/unit/msi_seen.h"
 #include "vmm/bus.h"
 #include "vmm/event.h"
@@ -61,19 +62,9 @@ static inline void build(enum viommu_kind kind)
 	must(viommu_add_fn(t.v, &t.fn, &t.dma) == 0);
 }
 
-static inline void stop(void *arg)
+static inline void serve(void)
 {
-	event_stop(t.ev);
-}
-
-static inline void stop_soon(void *arg)
-{
-	must(event_call(t.ev, stop, NULL) == 0);
-}
-
-static inline void event_round(void)
-{
-	must(event_call(t.ev, stop_soon, NULL) == 0 && event_run(t.ev) == 0);
+	must(event_rounds(t.ev, 2) == 0);
 }
 
 static inline void op(const u8 *d)
@@ -104,7 +95,7 @@ static inline void op(const u8 *d)
 		dma_put(&t.span);
 		break;
 	case 6:
-		event_round();
+		serve();
 		break;
 	case 7:
 		t.fn.devfn = (u8)a;
@@ -123,7 +114,7 @@ static inline int unit_fuzz(enum viommu_kind kind, const u8 *data, size_t size)
 	for (size_t i = 0; i + OP <= size && i < 512 * OP; i += OP)
 		op(data + i);
 	dma_put(&t.span);
-	event_round();
+	serve();
 	viommu_reset(t.v);
 	t.fn.devfn = 8;
 	must(dma_get(t.dma, 0x1000, 8, DMA_WRITE, &t.span, &iov, 1) == 1);

@@ -6,6 +6,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include "tests/unit/event_rounds.h"
 #include "tests/unit/nested_rig.h"
 
 static void to_table_b(void)
@@ -148,8 +149,7 @@ static void test_nested_vtd_busy_host_is_asked_again(void **state)
 	assert_int_equal(vm_stopped, 0);
 	fake.attach_errno = 0;
 	reset_function();
-	assert_int_equal(event_call(r.ev, (void (*)(void *))event_stop, r.ev), 0);
-	assert_int_equal(event_run(r.ev), 0);
+	assert_int_equal(event_rounds(r.ev, 2), 0);
 	assert_int_equal(in_force(), TABLE_B);
 	assert_int_equal(recorded(), 0);
 	units_end();

@@ -9,31 +9,10 @@
 
 static struct event *ev;
 static struct event_src a, b;
-static int order[8];
-static unsigned n_order;
-
-static void note(void *arg)
-{
-	order[n_order++] = (int)(intptr_t)arg;
-}
 
 static void stop(void *arg)
 {
 	event_stop(ev);
-}
-
-static void test_event_calls_run_in_order(void **state)
-{
-	assert_int_equal(event_create(&ev), 0);
-	n_order = 0;
-	for (intptr_t i = 0; i < 5; i++)
-		assert_int_equal(event_call(ev, note, (void *)i), 0);
-	assert_int_equal(event_call(ev, stop, NULL), 0);
-	assert_int_equal(event_run(ev), 0);
-	assert_int_equal(n_order, 5);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(order[i], i);
-	event_destroy(ev);
 }
 
 static unsigned fired;
@@ -138,22 +117,13 @@ static void test_event_timer_fires_once(void **state)
 	event_destroy(ev);
 }
 
-static void test_event_calls_left_over_are_freed(void **state)
-{
-	assert_int_equal(event_create(&ev), 0);
-	assert_int_equal(event_call(ev, note, NULL), 0);
-	event_destroy(ev);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event_calls_run_in_order),
 		cmocka_unit_test(test_event_removed_source_is_not_called_in_same_round),
 		cmocka_unit_test(test_event_bell_rung_often_calls_at_least_once_and_not_after_fini),
 		cmocka_unit_test(test_event_stop_from_thread_or_before_run_returns),
 		cmocka_unit_test(test_event_timer_fires_once),
-		cmocka_unit_test(test_event_calls_left_over_are_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "devices/viommu/queue.h"
 #include "tests/unit/unit.h"
+
+#include "devices/viommu/queue.h"
+#include "tests/unit/event_rounds.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct event *ev;
@@ -51,20 +53,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void stop(void *arg)
-{
-	event_stop(ev);
-}
-
-static void stop_soon(void *arg)
-{
-	assert_int_equal(event_call(ev, stop, NULL), 0);
-}
-
 static void one_round(void)
 {
-	assert_int_equal(event_call(ev, stop_soon, NULL), 0);
-	assert_int_equal(event_run(ev), 0);
+	assert_int_equal(event_rounds(ev, 2), 0);
 }
 
 static void test_queue_kick_works_until_empty(void **state)

@@ -2,6 +2,7 @@
 // wrap: open64 ioctl pread64 pwrite64 mmap64 close
 #include "tests/unit/unit.h"
 
+#include "tests/unit/event_rounds.h"
 #include "tests/unit/vfio_fake.h"
 
 static struct vfio_rig r;
@@ -20,22 +21,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static unsigned rounds;
-
-static void stop(void *arg)
-{
-	if (rounds--)
-		assert_int_equal(event_call(arg, stop, arg), 0);
-	else
-		event_stop(arg);
-}
-
-/* The event thread's turn; a few rounds, since the stop may come before what else is ready. */
+/* The event thread's turn. */
 static void serve(void)
 {
-	rounds = 3;
-	stop(r.ev);
-	assert_int_equal(event_run(r.ev), 0);
+	assert_int_equal(event_rounds(r.ev, 4), 0);
 }
 
 static void signal_fd(int fd)

@@ -7,6 +7,7 @@
 #define NIDUS_VIOMMU_RIG_H
 
 #include "devices/viommu/unit.h"
+#include "tests/unit/event_rounds.h"
 #include "tests/unit/msi_seen.h"
 #include "tests/unit/unit.h"
 #include "vmm/bus.h"
@@ -201,22 +202,10 @@ static inline u64 peek(struct rig *r, gpa_t gpa)
 	return v;
 }
 
-static inline void stop_events(void *arg)
-{
-	event_stop(arg);
-}
-
-/* The next round: what was ready in this one is served first. */
-static inline void stop_soon(void *arg)
-{
-	assert_int_equal(event_call(arg, stop_events, arg), 0);
-}
-
 /* Runs what the event thread has been asked to do until now. */
 static inline void rig_events(struct rig *r)
 {
-	assert_int_equal(event_call(r->ev, stop_soon, r->ev), 0);
-	assert_int_equal(event_run(r->ev), 0);
+	assert_int_equal(event_rounds(r->ev, 2), 0);
 }
 
 static inline gpa_t guest_pte(unsigned table, iova_t iova)

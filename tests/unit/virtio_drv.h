@@ -18,6 +18,7 @@
 
 #include "devices/virtio.h"
 #include "devices/virtio_regs.h"
+#include "tests/unit/event_rounds.h"
 #include "vmm/bus.h"
 #include "vmm/dma.h"
 #include "vmm/event.h"
@@ -389,30 +390,10 @@ static inline void drv_kick(struct drv *d, unsigned q)
 	drv_write(d, d->bar + VIRTIO_BAR_NOTIFY + q * VIRTIO_NOTIFY_STRIDE, 2, q);
 }
 
-struct drv_turn {
-	struct event *ev;
-	unsigned left;
-};
-
-/* Each time around, everything that was ready has been served. */
-static inline void drv_turn(void *arg)
-{
-	struct drv_turn *t = arg;
-
-	if (--t->left == 0)
-		event_stop(t->ev);
-	else
-		drv_must(!event_call(t->ev, drv_turn, t), "call");
-}
-
 /* Serves what is ready, and what that makes ready; does not wait. */
 static inline void drv_pump(struct drv *d)
 {
-	struct drv_turn t = { d->ev, 4 };
-
-	drv_must(!event_call(d->ev, drv_turn, &t), "call");
-	while (t.left)
-		drv_must(!event_run(d->ev), "event loop");
+	drv_must(!event_rounds(d->ev, 4), "event loop");
 }
 
 static inline u16 drv_used_idx(struct drv *d, unsigned q)
