@@ -154,11 +154,11 @@ static void suspend_resume(bool power_lost)
 	guest_map(&rig, 0, 0x5000, 0);
 	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
 	assert_true(guest_waited(&rig));
-	msis = rig.n_msi;
+	msis = rig.msi.n;
 	assert_int_equal(where(&rig, 0, DMA_NO_PASID, 0x5000), ~0ULL);
-	assert_int_equal(rig.n_msi, msis + 1);
-	assert_int_equal(rig.msi_addr, 0xfee02000);
-	assert_int_equal(rig.msi_data, 0x21);
+	assert_int_equal(rig.msi.n, msis + 1);
+	assert_int_equal(rig.msi.addr, 0xfee02000);
+	assert_int_equal(rig.msi.data, 0x21);
 	assert_int_equal(guest_fault(&rig, &lo, &hi), FR_FS_P);
 }
 
