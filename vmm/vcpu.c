@@ -94,30 +94,39 @@ static const char *suberror_name(u32 e)
 	}
 }
 
-/* Its bytes, if KVM tells them: " (f3 0f 1e fa)". */
-static const char *insn_text(const struct kvm_run *run, char *buf, unsigned len)
+/*
+ * What KVM tells beside the number: ", bytes f3 0f 1e fa" of an instruction, or ", data 0x7ff8 0x400", which are on an exit
+ * during event delivery the exit's details, the exit code, more details, the address and the host's CPU.
+ */
+static const char *internal_text(const struct kvm_run *run, char *buf, size_t len)
 {
-	unsigned n = MIN((unsigned)run->emulation_failure.insn_size, (unsigned)sizeof(run->emulation_failure.insn_bytes)), at = 0;
+	bool insn = run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->emulation_failure.ndata >= 3 &&
+		    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	size_t n = insn ? MIN(run->emulation_failure.insn_size, ARRAY_SIZE(run->emulation_failure.insn_bytes)) :
+			  MIN(run->internal.ndata, ARRAY_SIZE(run->internal.data));
+	size_t at = 0;
 
 	buf[0] = 0;
-	if (run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || run->emulation_failure.ndata < 3 ||
-	    !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
-		return buf;
-	for (unsigned i = 0; i < n && at + 4 < len; i++)
-		at += (unsigned)snprintf(buf + at, len - at, " %02x", run->emulation_failure.insn_bytes[i]);
+	if (n)
+		at = (size_t)snprintf(buf, len, insn ? ", bytes" : ", data");
+	for (size_t i = 0; i < n && at < len; i++) {
+		if (insn)
+			at += (size_t)snprintf(buf + at, len - at, " %02x", run->emulation_failure.insn_bytes[i]);
+		else
+			at += (size_t)snprintf(buf + at, len - at, " 0x%llx", (unsigned long long)run->internal.data[i]);
+	}
 	return buf;
 }
 
 static void log_internal(unsigned index, int fd, const struct kvm_run *run)
 {
 	unsigned long long pc = arch_vcpu_pc(fd);
-	char insn[64];
+	char text[sizeof(", data") + ARRAY_SIZE(run->internal.data) * sizeof(" 0x0123456789abcdef")];
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTERNAL_ERROR:
-		log_error("KVM internal error, suberror %u (%s) at 0x%llx on vCPU %u%s%s: this host cannot run this guest code",
-			  run->internal.suberror, suberror_name(run->internal.suberror), pc, index,
-			  *insn_text(run, insn, sizeof(insn)) ? ", bytes" : "", insn);
+		log_error("KVM internal error, suberror %u (%s) at 0x%llx on vCPU %u%s: this host cannot run this guest code",
+			  run->internal.suberror, suberror_name(run->internal.suberror), pc, index, internal_text(run, text, sizeof(text)));
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		log_error("the CPU refuses the guest's state, reason 0x%llx at 0x%llx on vCPU %u: see the host's kernel log",

@@ -196,6 +196,62 @@ static void test_vcpu_exits_that_end_it_say_why(void **state)
 	}
 }
 
+/* What an internal error's line says. */
+static const char *internal_error(void)
+{
+	static char line[2048];
+	int save = dup(2), p[2];
+	enum vcpu_stop why;
+	ssize_t n;
+
+	u.run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	assert_int_equal(pipe(p), 0);
+	dup2(p[1], 2);
+	assert_false(handle(&why));
+	dup2(save, 2);
+	close(save);
+	close(p[1]);
+	n = read(p[0], line, sizeof(line) - 1);
+	close(p[0]);
+	line[n < 0 ? 0 : n] = 0;
+	return line;
+}
+
+static void test_vcpu_internal_error_tells_what_kvm_told(void **state)
+{
+	static const u8 bytes[] = { 0x0f, 0x01, 0xc1 };
+	const char *line;
+
+	u.run.internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	u.run.internal.ndata = 2;
+	u.run.internal.data[0] = 0xfeb00000;
+	u.run.internal.data[1] = 0x400;
+	u.run.internal.data[2] = 0xbad;
+	line = internal_error();
+	assert_non_null(strstr(line, "suberror 3 (exit during event delivery)"));
+	assert_non_null(strstr(line, "on vCPU 0, data 0xfeb00000 0x400: this host"));
+
+	/* However many words the kernel claims, all that fit are told, in one line. */
+	u.run.internal.ndata = UINT32_MAX;
+	for (unsigned i = 0; i < ARRAY_SIZE(u.run.internal.data); i++)
+		u.run.internal.data[i] = 0xffffffffffffff00 + i;
+	line = internal_error();
+	assert_non_null(strstr(line, " 0xffffffffffffff00 0xffffffffffffff01 "));
+	assert_non_null(strstr(line, " 0xffffffffffffff0f: this host"));
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+
+	u.run.internal.ndata = 0;
+	assert_non_null(strstr(internal_error(), "on vCPU 0: this host"));
+
+	memset(&u, 0, sizeof(u));
+	u.run.internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	u.run.emulation_failure.ndata = 4;
+	u.run.emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	u.run.emulation_failure.insn_size = sizeof(bytes);
+	memcpy(u.run.emulation_failure.insn_bytes, bytes, sizeof(bytes));
+	assert_non_null(strstr(internal_error(), "on vCPU 0, bytes 0f 01 c1: this host"));
+}
+
 /* A host whose nth call fails; 0: none does. */
 static unsigned calls, failing;
 static unsigned long created[64], n_created;
@@ -310,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vcpu_mmio_moves_the_bytes_of_its_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_mmio_length_beyond_the_buffer_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_end_it_say_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_internal_error_tells_what_kvm_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_need_nothing_go_on, setup, teardown),
 		cmocka_unit_test(test_vcpus_create_any_failing_call_leaves_nothing),
 	};
