@@ -15,7 +15,10 @@ static inline int msi_seen_signal(void *ctx, u64 addr, u32 data)
 {
 	struct msi_seen *m = ctx;
 
-	*m = (struct msi_seen){ .n = m->n + 1, .addr = addr, .data = data };
+	/* By whichever thread raises it. */
+	__atomic_add_fetch(&m->n, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&m->addr, addr, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&m->data, data, __ATOMIC_SEQ_CST);
 	return 0;
 }
 

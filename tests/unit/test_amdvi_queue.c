@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/amdvi_rig.h"
 #include "tests/unit/viommu_bench.h"
+#include "tests/unit/viommu_storm.h"
 
 static int setup(void **state)
 {
@@ -233,6 +234,29 @@ static void test_amdvi_bad_21_any_range_is_one_step(void **state)
 	}
 }
 
+/* Every command of the ring is sound: what is random is who rings, and what else is written meanwhile. */
+static void test_queue_and_registers_by_many_threads(void **state)
+{
+	static const struct storm_write w[] = {
+		{ AMDVI_CONTROL, 8, UP, 0 }, { AMDVI_CONTROL, 8, UP | CTL_COM_WAIT_INT_EN | CTL_EVT_INT_EN, 0 }, { AMDVI_CONTROL, 8, UP & ~CTL_CMD_BUF_EN, 0 },
+		{ AMDVI_CONTROL, 8, UP & ~CTL_IOMMU_EN, 0 }, { AMDVI_DEVTAB, 8, DEVTAB, 0 }, { AMDVI_CMDBASE, 8, CMDS | LEN_512, 0 },
+		{ AMDVI_CMDTAIL, 4, 0, CMDS_LEN / 16 }, { AMDVI_CMDTAIL, 4, 0, CMDS_LEN / 16 }, { AMDVI_CMDTAIL, 4, 0, CMDS_LEN / 16 },
+		{ AMDVI_CMDHEAD, 4, 0, CMDS_LEN / 16 }, { AMDVI_EVTBASE, 8, EVENTS | LEN_512, 0 }, { AMDVI_EVTHEAD, 4, 0, EVENTS_LEN / 16 },
+		{ AMDVI_STATUS, 8, STS_EVT_INT | STS_EVT_OVERFLOW, 0 }, { AMDVI_STATUS, 8, STS_COM_WAIT_INT, 0 },
+	};
+
+	guest_map(&rig, 1, 0x5000, BUF(1) | 5); /* read-only: faults */
+	amdvi_msi_set(rig.v, true, 0xfee00000, 0x30);
+	rig.tail = 0;
+	for (unsigned i = 0; i < CMDS_LEN / 64; i++) {
+		guest_put(&rig, CMD_PAGES_OF(7, 0), ALL_PAGES | CMD1_GN);
+		guest_put(&rig, CMD(CMD_INV_DEVTAB) | PCI_BDF(rig_bus, 1, 0), 0);
+		guest_put(&rig, CMD(CMD_INV_ALL), 0);
+		guest_put(&rig, CMD(CMD_COMPLETION_WAIT) | CMD_WAIT_S | (i & 1 ? CMD_WAIT_I : 0) | STATUS, i);
+	}
+	storm_run(&rig, w, ARRAY_SIZE(w));
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -251,6 +275,7 @@ int main(void)
 		T(test_amdvi_bad_19_store_outside_ram_stops_the_buffer),
 		T(test_amdvi_bad_20_store_into_ring_or_log_is_a_store),
 		T(test_amdvi_bad_21_any_range_is_one_step),
+		T(test_queue_and_registers_by_many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

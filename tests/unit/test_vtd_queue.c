@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/vtd_rig.h"
 #include "tests/unit/viommu_bench.h"
+#include "tests/unit/viommu_storm.h"
 
 static int setup(void **state)
 {
@@ -273,6 +274,29 @@ static void test_queue_shrunk_while_running_stops(void **state)
 	assert_stopped(IQEI_FETCH);
 }
 
+/* Every descriptor of the ring is sound: what is random is who rings, and what else is written meanwhile. */
+static void test_queue_and_registers_by_many_threads(void **state)
+{
+	static const struct storm_write w[] = {
+		{ VTD_GCMD, 4, GCMD_TE | GCMD_QIE, 0 }, { VTD_GCMD, 4, GCMD_TE | GCMD_QIE | GCMD_SRTP, 0 }, { VTD_GCMD, 4, GCMD_TE, 0 }, { VTD_GCMD, 4, GCMD_QIE, 0 },
+		{ VTD_RTADDR, 8, ROOT | 0x400, 0 }, { VTD_IQA, 8, IQ | IQA_DW | 1, 0 }, { VTD_IQT, 4, 0, IQ_LEN / 16 }, { VTD_IQT, 4, 0, IQ_LEN / 16 },
+		{ VTD_IQT, 4, 0, IQ_LEN / 16 }, { VTD_FSTS, 4, FSTS_IQE | FSTS_PFO, 0 }, { VTD_ICS, 4, ICS_IWC, 0 }, { VTD_FECTL, 4, 0, 0 },
+		{ VTD_FECTL, 4, FECTL_IM, 0 }, { VTD_IECTL, 4, 0, 0 }, { VTD_IECTL, 4, FECTL_IM, 0 }, { VTD_FEADDR, 4, 0xfee00000, 0x1000 },
+		{ VTD_FEDATA, 4, 0x30, 1 }, { VTD_IEADDR, 4, 0xfee00000, 0x1000 }, { VTD_IEDATA, 4, 0x40, 1 }, { VTD_FRCD + 12, 4, 0x80000000, 0 },
+	};
+
+	guest_first(&rig, 1, 0, 8, PT(1));
+	guest_map(&rig, 1, 0x5000, BUF(1) | 5); /* read-only: faults */
+	rig.tail = 0;
+	for (unsigned i = 0; i < IQ_LEN / 128; i++) {
+		guest_put(&rig, INV_PAGE(7, 0), 0x5000);
+		guest_put(&rig, INV_PC_ALL, 0);
+		guest_put(&rig, INV_PIOTLB(8, 0), 0);
+		guest_put(&rig, QI_WAIT | QI_WAIT_SW | (i & 1 ? QI_WAIT_IF : 0) | 1ULL << 32, STATUS);
+	}
+	storm_run(&rig, w, ARRAY_SIZE(w));
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -298,6 +322,7 @@ int main(void)
 		T(test_vtd_bad_32_queue_disabled_with_work_left),
 		T(test_vtd_bad_33_cleared_error_resumes_at_the_head),
 		T(test_queue_shrunk_while_running_stops),
+		T(test_queue_and_registers_by_many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
