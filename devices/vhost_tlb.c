@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #define PAGE 4096ULL
 /* Misses answered before others on the event thread come. */
 #define ROUND 64
+/* A miss is answered with what is mapped around it in this many pages, aligned; a frame has at most 17. */
+#define AROUND 16ULL
 /* Questions of a stopped device that are thrown away at a time; each queue asks for one page and then stands still. */
 #define DRAIN_MAX 1024
 /* Pages that vhost-net sends from without copying stay in use after it was told to forget them. */
@@ -78,8 +81,24 @@ static int tell(const struct vhost_tlb *t, u8 type, iova_t iova, u64 size, u64 u
 	return n == sizeof(m) ? 0 : -EIO;
 }
 
-static int forget(const struct vhost_tlb *t, iova_t iova, iova_t last)
+static void note_told(struct vhost_tlb *t, iova_t page)
 {
+	t->told[page / PAGE % VHOST_TLB_TOLD] = page / PAGE + 1;
+}
+
+static bool was_told(const struct vhost_tlb *t, iova_t page)
+{
+	return t->told[page / PAGE % VHOST_TLB_TOLD] == page / PAGE + 1;
+}
+
+static int forget(struct vhost_tlb *t, iova_t iova, iova_t last)
+{
+	/* What the kernel drops beside [iova, last] it asks for again. */
+	if ((last - iova) / PAGE >= VHOST_TLB_TOLD)
+		memset(t->told, 0, sizeof(t->told));
+	else
+		for (u64 n = iova / PAGE; n <= last / PAGE; n++)
+			t->told[n % VHOST_TLB_TOLD] = 0;
 	/* All 2^64 bytes have no size that fits; the kernel drops whatever overlaps, so the last byte does not matter. */
 	u64 size = last - iova == ~0ULL ? ~0ULL : last - iova + 1;
 
@@ -106,8 +125,52 @@ static bool next_miss(const struct vhost_tlb *t, iova_t *page, enum dma_perm *pe
 
 _Static_assert(VHOST_ACCESS_RO == DMA_READ && VHOST_ACCESS_WO == DMA_WRITE, "rights have the same bits");
 
+/* Pages in a row that the kernel is told of at once. */
+struct run {
+	iova_t iova;
+	u64 len, uaddr;
+	u8 perm;
+};
+
+/* lock held. */
+static void tell_run(struct vhost_tlb *t, struct run *r)
+{
+	if (r->len && tell(t, VHOST_IOTLB_UPDATE, r->iova, r->len, r->uaddr, r->perm) == 0) {
+		for (u64 i = 0; i < r->len; i += PAGE)
+			note_told(t, r->iova + i);
+	}
+	r->len = 0;
+}
+
+/*
+ * lock held. What can be reached around page and has not been told. A page whose first write is to be noted in the guest's table is left out:
+ * the kernel would not ask at that write.
+ */
+static void tell_around(struct vhost_tlb *t, iova_t page)
+{
+	iova_t first = ALIGN_DOWN(page, AROUND * PAGE);
+	struct run run = { .len = 0 };
+
+	for (iova_t at = first; at - first < AROUND * PAGE; at += PAGE) {
+		struct dma_span s;
+		struct iovec iov;
+		bool ok = at != page && !was_told(t, at) && dma_probe(t->dma, at, PAGE, &s, &iov, 1) == 1;
+
+		if (ok)
+			dma_put(&s);
+		ok = ok && !s.clean && s.allowed;
+		if (run.len && (!ok || s.allowed != run.perm || (uintptr_t)iov.iov_base != run.uaddr + run.len))
+			tell_run(t, &run);
+		if (ok && !run.len)
+			run = (struct run){ .iova = at, .uaddr = (uintptr_t)iov.iov_base, .perm = s.allowed };
+		if (ok)
+			run.len += PAGE;
+	}
+	tell_run(t, &run);
+}
+
 /* lock held. The page is given with all the rights it has: the kernel does not ask again for a page that it knows, but fails. */
-static int answer(const struct vhost_tlb *t, iova_t page, enum dma_perm perm)
+static int answer(struct vhost_tlb *t, iova_t page, enum dma_perm perm, bool around)
 {
 	struct dma_span span;
 	struct iovec iov;
@@ -115,14 +178,17 @@ static int answer(const struct vhost_tlb *t, iova_t page, enum dma_perm perm)
 
 	if (n < 0)
 		return -EFAULT;
-	err = tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)iov.iov_base,
-		   span.allowed);
+	/* Before, since the kernel goes on as soon as it has the page. */
+	if (around)
+		tell_around(t, page);
+	err = tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)iov.iov_base, span.allowed);
+	note_told(t, page);
 	dma_put(&span);
 	return err;
 }
 
 /* Questions of a device that stands still: answered with any page, which is forgotten at once, so that the kernel keeps no list of them. */
-static void drain(const struct vhost_tlb *t)
+static void drain(struct vhost_tlb *t)
 {
 	const struct mem_slot *slot;
 	enum dma_perm perm;
@@ -179,7 +245,7 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
 			/* From an earlier start. */
 			err = forget(t, page, page + PAGE - 1);
 			if (!err)
-				err = answer(t, page, part[i].perm);
+				err = answer(t, page, part[i].perm, false);
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -196,7 +262,7 @@ int vhost_tlb_serve(struct vhost_tlb *t)
 	if (!t->on)
 		drain(t);
 	for (unsigned i = 0; t->on && !err && i < ROUND && next_miss(t, &page, &perm); i++)
-		err = answer(t, page, perm);
+		err = answer(t, page, perm, true);
 	pthread_mutex_unlock(&t->lock);
 	return err;
 }

@@ -15,12 +15,16 @@
 
 #include "devices/vhost.h"
 
+#define VHOST_TLB_TOLD 512
+
 struct vhost_tlb {
 	struct vhost *vh; /* NULL: not made */
 	struct dma *dma;
 	const struct mem *mem;
 	pthread_mutex_t lock;
 	bool on;          /* lock */
+	/* lock. Pages that the kernel may have, by number + 1: only a hint, it drops the oldest when it has many. */
+	u64 told[VHOST_TLB_TOLD];
 };
 
 /* Whether the kernel's side of vh can keep one, and lets go of every page when it is told to (no zero copy). */
@@ -42,7 +46,10 @@ void vhost_tlb_stop(struct vhost_tlb *t);
  */
 int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q) __must_check;
 
-/* Answers the kernel's questions, a bounded number. 0; -EFAULT: a page that the device may not reach, its queue stands still. */
+/*
+ * Answers the kernel's questions, a bounded number, and tells of the pages around that can be reached too: a frame's pages are mapped one after
+ * the other, and each question costs the kernel a wait. 0; -EFAULT: a page that the device may not reach, its queue stands still.
+ */
 int vhost_tlb_serve(struct vhost_tlb *t) __must_check;
 
 /* See dma_watch(). 0: the kernel uses no translation of [iova, last] any more; else it may, and must be cut off from the rings. */

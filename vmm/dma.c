@@ -31,17 +31,28 @@ void dma_watch(struct dma *d, void (*gone)(void *arg, iova_t iova, iova_t last),
 	d->gone_arg = arg;
 }
 
-int dma_get_pasid(struct dma *d, u32 pasid, iova_t iova, u64 len, enum dma_perm perm, struct dma_span *s, struct iovec *iov, unsigned max)
+static int get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
 {
 	int n;
 
-	*s = (struct dma_span){ .iova = iova, .len = len, .perm = perm, .pasid = pasid };
-	if (!len || iova + len - 1 < iova)
+	if (!s->len || s->iova + s->len - 1 < s->iova)
 		return -EFAULT;
 	n = d->ops->get(d, s, iov, max);
 	if (n > 0)
 		s->dma = d;
 	return n;
+}
+
+int dma_get_pasid(struct dma *d, u32 pasid, iova_t iova, u64 len, enum dma_perm perm, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	*s = (struct dma_span){ .iova = iova, .len = len, .perm = perm, .pasid = pasid };
+	return get(d, s, iov, max);
+}
+
+int dma_probe(struct dma *d, iova_t iova, u64 len, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	*s = (struct dma_span){ .iova = iova, .len = len, .perm = DMA_READ, .pasid = DMA_NO_PASID, .probe = true };
+	return get(d, s, iov, max);
 }
 
 void dma_put(struct dma_span *s)

@@ -31,6 +31,8 @@ struct dma_span {
 	enum dma_perm perm;
 	u32 pasid;
 	u8 allowed; /* set by the implementation: DMA_READ, DMA_WRITE that would pass for all of it, with nothing left to be done for it */
+	bool clean; /* set by the implementation: a write would pass, but the guest's table has yet to say so (a "dirty" bit) */
+	bool probe; /* dma_probe()'s: a failure is nobody's fault */
 	/* for the implementation */
 	struct dma_span *next, *prev;
 	u64 tag;
@@ -61,6 +63,11 @@ static inline int __must_check dma_get(struct dma *d, iova_t iova, u64 len, enum
 {
 	return dma_get_pasid(d, DMA_NO_PASID, iova, len, perm, s, iov, max);
 }
+/*
+ * dma_get() with DMA_READ for a device that caches translations which it has not been asked for yet: a failure is not recorded, and
+ * nothing is said of it.
+ */
+int dma_probe(struct dma *d, iova_t iova, u64 len, struct dma_span *s, struct iovec *iov, unsigned max) __must_check;
 /*
  * For a device that goes on using what dma_get() gave after dma_put(), as one with a device TLB does: gone() is called when translations of
  * [iova, last] may no longer be used by requests without PASID, and returns when none is any more; the guest learns that its

@@ -160,6 +160,7 @@ static enum s1_fault_kind translate(struct viommu_dev *d, const struct s1_config
 	}
 	if (!x.writable || !x.dirty)
 		s->allowed &= DMA_READ;
+	s->clean |= x.writable && !x.dirty;
 	in_page = iova & (BIT(x.shift) - 1);
 	*gpa = x.gpa + in_page;
 	*len = MIN(*len, BIT(x.shift) - in_page);
@@ -249,11 +250,11 @@ static int dev_get(struct dma *dma, struct dma_span *s, struct iovec *iov, unsig
 		if (v->spans)
 			v->spans->prev = s;
 		v->spans = s;
-	} else if (f.kind) {
+	} else if (f.kind && !s->probe) {
 		viommu_record(d, &f);
 	}
 	pthread_mutex_unlock(&v->lock);
-	if (f.kind) {
+	if (f.kind && !s->probe) {
 		viommu_tell(d, &f);
 		viommu_raise_irqs(v);
 	}

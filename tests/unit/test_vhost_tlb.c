@@ -80,11 +80,29 @@ struct bench {
 
 static struct bench b;
 
+/* Beyond them a crowded block: pages 0 to 3 in a row, of which 2 is read-only; 4 a hole, 5 elsewhere, 6 not written yet, 7 to 15 in a row. */
+#define CROWD (SPACE << 16)
+#define CROWD_PAGE(i) (CROWD + PAGE * (i))
+
+static int crowd_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	u64 i = (s->iova & 0xffff) / PAGE;
+
+	if (i == 4)
+		return -EFAULT;
+	s->allowed = i == 2 || (i == 6 && s->perm == DMA_READ) ? DMA_READ : DMA_RW;
+	s->clean = i == 6 && s->perm == DMA_READ;
+	b.live++;
+	return mem_iov(d->mem, BASE + (i == 5 ? 64 * PAGE : s->iova - CROWD + 32 * PAGE), s->len, iov, max);
+}
+
 static int space_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
 {
 	u64 i = s->iova >> 16;
 
-	b.gets++;
+	b.gets += !s->probe;
+	if (i == SPACE)
+		return crowd_get(d, s, iov, max);
 	if (i >= SPACE || (s->iova & 0xffff) + s->len > PAGE || ((i & 1) && (s->perm & DMA_WRITE)))
 		return -EFAULT;
 	s->allowed = i & 1 ? DMA_READ : i == 8 && s->perm == DMA_READ ? DMA_READ : i == 10 ? DMA_WRITE : DMA_RW;
@@ -153,16 +171,21 @@ static bool told(struct vhost_iotlb_msg *out)
 	return true;
 }
 
-static void told_update(u64 iova, u64 index, u8 perm)
+static void told_updates(u64 iova, u64 pages, u64 index, u8 perm)
 {
 	struct vhost_iotlb_msg m;
 
 	assert_true(told(&m));
 	assert_int_equal(m.type, VHOST_IOTLB_UPDATE);
 	assert_int_equal(m.iova, iova);
-	assert_int_equal(m.size, PAGE);
+	assert_int_equal(m.size, pages * PAGE);
 	assert_int_equal(m.uaddr, (uintptr_t)b.ram + BASE + PAGE * index);
 	assert_int_equal(m.perm, perm);
+}
+
+static void told_update(u64 iova, u64 index, u8 perm)
+{
+	told_updates(iova, 1, index, perm);
 }
 
 static void told_invalidate(u64 iova, u64 size)
@@ -360,6 +383,8 @@ static int racing_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsi
 {
 	int n = space_get(d, s, iov, max);
 
+	if (s->probe)
+		return n;
 	assert_int_equal(pthread_create(&taker, NULL, take_back, NULL), 0);
 	/* It cannot get past the lock, however long it is given. */
 	usleep(20000);
@@ -380,6 +405,47 @@ static void test_invalidation_during_an_answer_comes_after_it(void **state)
 	told_nothing();
 }
 
+static void test_an_answer_tells_what_is_around_before(void **state)
+{
+	vhost_tlb_start(&b.tlb);
+	miss(CROWD_PAGE(9), VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_updates(CROWD_PAGE(0), 2, 32, VHOST_ACCESS_RW);
+	told_update(CROWD_PAGE(2), 34, VHOST_ACCESS_RO);
+	told_update(CROWD_PAGE(3), 35, VHOST_ACCESS_RW);
+	told_update(CROWD_PAGE(5), 64, VHOST_ACCESS_RW);
+	told_updates(CROWD_PAGE(7), 2, 39, VHOST_ACCESS_RW);
+	told_updates(CROWD_PAGE(10), 6, 42, VHOST_ACCESS_RW);
+	told_update(CROWD_PAGE(9), 41, VHOST_ACCESS_RW);
+	told_nothing();
+	/* What was told is not told again, unless it was taken back or is asked for. */
+	assert_int_equal(vhost_tlb_gone(&b.tlb, CROWD_PAGE(8), CROWD_PAGE(9) + PAGE - 1), 0);
+	told_invalidate(CROWD_PAGE(8), 2 * PAGE);
+	miss(CROWD_PAGE(6), VHOST_ACCESS_WO);
+	miss(CROWD_PAGE(0), VHOST_ACCESS_WO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_updates(CROWD_PAGE(8), 2, 40, VHOST_ACCESS_RW);
+	told_update(CROWD_PAGE(6), 38, VHOST_ACCESS_RW);
+	told_update(CROWD_PAGE(0), 32, VHOST_ACCESS_RW);
+	told_nothing();
+	assert_int_equal(vhost_tlb_gone(&b.tlb, 0, ~0ULL), 0);
+	told_invalidate(0, ~0ULL);
+	miss(CROWD_PAGE(0), VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_update(CROWD_PAGE(1), 33, VHOST_ACCESS_RW);
+}
+
+static void test_the_last_block_of_all_ends(void **state)
+{
+	vhost_tlb_start(&b.tlb);
+	miss(~0ULL - 5, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
+	assert_int_equal(b.gets, 1);
+	assert_int_equal(vhost_tlb_gone(&b.tlb, ~0xffffULL, ~0ULL), 0);
+	told_invalidate(~0xffffULL, 0x10000);
+	told_nothing();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +458,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_forgets_questions_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_is_told_once_per_page_written_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_invalidation_during_an_answer_comes_after_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_answer_tells_what_is_around_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_last_block_of_all_ends, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
