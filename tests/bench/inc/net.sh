@@ -4,7 +4,7 @@
 #   net_ready [SCRIPT]                 the tap, its server, KERNEL and INITRD, whose guest runs SCRIPT at the end, and only
 #                                      that where the command line has maps=
 #   net_measure NAME                   runs VMM and takes its figures into the lists NAME_ping (ns), NAME_send and NAME_recv (KiB/s)
-#   net_rows SUFFIX US PEER TIME RATE  prints them; TIME and RATE say what is wanted
+#   net_rows SUFFIX US PEER TIME RATE  prints them; TIME and RATE say what is wanted, if anything
 
 MIB=${BENCH_NET_MIB:-16}
 
@@ -44,7 +44,7 @@ net_rows()
 {
 	local list
 	list() { eval echo "\$$1"; }
-	row "ping$1" us "$(for v in $(list "$2_ping"); do echo $((v / 1000)); done)" "$(for v in $(list "$3_ping"); do echo $((v / 1000)); done)" "$4"
-	row "bulk data out of the guest$1" KiB/s "$(list "$2_send")" "$(list "$3_send")" "$5"
-	row "bulk data into the guest$1" KiB/s "$(list "$2_recv")" "$(list "$3_recv")" "$5"
+	row "ping$1" us "$(for v in $(list "$2_ping"); do echo $((v / 1000)); done)" "$(for v in $(list "$3_ping"); do echo $((v / 1000)); done)" "${4:-}"
+	row "bulk data out of the guest$1" KiB/s "$(list "$2_send")" "$(list "$3_send")" "${5:-}"
+	row "bulk data into the guest$1" KiB/s "$(list "$2_recv")" "$(list "$3_recv")" "${5:-}"
 }
