@@ -54,7 +54,7 @@ boot()
 
 ended()
 {
-	vm_wait 200
+	vm_wait $((200 + 8 * NET_MIB))
 	kill "$server"
 }
 
@@ -90,7 +90,7 @@ go() { "$sock" pump tcp:10.9.0.2:7002 1 >/dev/null 2>&1; }
 exits()
 {
 	local before after n
-	vm_expect "guest: bench ready" 120
+	vm_expect "guest: bench ready" $((120 + 8 * NET_MIB))
 	before=$(mmio_exits)
 	go
 	vm_expect "guest: bench done" 60
