@@ -122,6 +122,8 @@ int config_check(const struct vm_config *c)
 	rc = check_fd("ready-fd", c->ready_fd);
 	if (!rc)
 		rc = check_fd("kvm", c->kvm_fd);
+	if (!rc)
+		rc = check_fd("iommufd", c->iommufd_fd);
 	return rc;
 }
 

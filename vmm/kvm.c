@@ -114,6 +114,9 @@ int kvm_check_caps(const struct kvm *k, const struct kvm_need *need, unsigned n)
 
 int kvm_create(struct kvm *k, const char *node, int fd)
 {
+	/* What the user has handed over is the user's to put right. */
+	int status = fd < 0 ? EXIT_HOST : EXIT_NOINPUT;
+
 	memset(k, 0, sizeof(*k));
 	k->vm_fd = -1;
 	pthread_mutex_init(&k->lock, NULL);
@@ -122,7 +125,10 @@ int kvm_create(struct kvm *k, const char *node, int fd)
 		goto fail;
 	/* An inherited descriptor must not be inherited further. */
 	fcntl(k->fd, F_SETFD, FD_CLOEXEC);
-	if (check_api(k, node) || create_vm(k, node) || kvm_check_caps(k, needed, ARRAY_SIZE(needed)))
+	if (check_api(k, node))
+		goto fail;
+	status = EXIT_HOST;
+	if (create_vm(k, node) || kvm_check_caps(k, needed, ARRAY_SIZE(needed)))
 		goto fail;
 	k->run_size = kvm_ioctl_val(k->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (k->run_size < (int)sizeof(struct kvm_run)) {
@@ -134,7 +140,7 @@ int kvm_create(struct kvm *k, const char *node, int fd)
 	return 0;
 fail:
 	kvm_destroy(k);
-	return EXIT_HOST;
+	return status;
 }
 
 void kvm_destroy(struct kvm *k)

@@ -37,8 +37,9 @@ int kvm_ioctl_raw(int fd, unsigned long req, void *arg);
 int kvm_ioctl_val(int fd, unsigned long req, unsigned long val);
 
 /*
- * Opens node (or takes over fd >= 0) and creates the VM with its interrupt controller (arch_vm_init()). 0, or EXIT_HOST after one
- * log_error line naming the remedy: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit.
+ * Opens node (or takes over fd >= 0, which messages call node) and creates the VM with its interrupt controller (arch_vm_init()). 0, or after
+ * one log_error line naming the remedy EXIT_HOST: no /dev/kvm, no permission (group kvm), API version, a capability that is missing, fd limit;
+ * EXIT_NOINPUT: fd is none of KVM.
  * On failure nothing is left, fd included. All descriptors are close-on-exec. Thread: the one that builds the VM.
  */
 int kvm_create(struct kvm *k, const char *node, int fd) __must_check;

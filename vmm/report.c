@@ -278,16 +278,28 @@ static int write_text(int fd, const char *text)
 	return rc ? rc : write_all(fd, "\n");
 }
 
+static bool is_fd(const char *path)
+{
+	return strncmp(path, "fd:", 3) == 0;
+}
+
+/* N of "fd:N", or -1. */
+static int fd_number(const char *path)
+{
+	char *end;
+	long n = strtol(path + 3, &end, 10);
+
+	return path[3] && !*end && n >= 0 && n <= INT_MAX ? (int)n : -1;
+}
+
 /* A descriptor, a pipe, a terminal: written as they are. */
 static int write_in_place(const char *path, const char *text)
 {
 	int fd, rc;
-	char *end;
-	long n;
 
-	if (strncmp(path, "fd:", 3) == 0) {
-		n = strtol(path + 3, &end, 10);
-		return path[3] && !*end && n >= 0 && n <= INT_MAX ? write_text((int)n, text) : -EBADF;
+	if (is_fd(path)) {
+		fd = fd_number(path);
+		return fd < 0 ? -EBADF : write_text(fd, text);
 	}
 	fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
@@ -323,6 +335,40 @@ free_tmp:
 	return rc;
 }
 
+/* The folder in which path is, or would be. */
+static int check_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strdup(path) : NULL;
+	int err;
+
+	if (slash && !dir)
+		return -ENOMEM;
+	if (dir)
+		dir[MAX(slash - path, 1)] = 0;
+	err = access(dir ? dir : ".", W_OK | X_OK) < 0 ? -errno : 0;
+	free(dir);
+	return err;
+}
+
+int report_check(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (is_fd(path)) {
+		fd = fd_number(path);
+		return fd >= 0 && fcntl(fd, F_GETFD) >= 0 ? 0 : -EBADF;
+	}
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? check_folder(path) : -errno;
+	if (S_ISREG(st.st_mode))
+		return check_folder(path);
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return access(path, W_OK) < 0 ? -errno : 0;
+}
+
 int report_write(struct report *r, const char *path, const struct report_end *e)
 {
 	struct stat st;
@@ -334,7 +380,7 @@ int report_write(struct report *r, const char *path, const struct report_end *e)
 	text = report_text(r, e);
 	if (!text)
 		return -ENOMEM;
-	if (strncmp(path, "fd:", 3) == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+	if (is_fd(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
 		rc = write_in_place(path, text);
 	else
 		rc = write_renamed(path, text);

@@ -54,6 +54,9 @@ struct report_end {
 /* The report as text; free() it. NULL: no memory. Every device that has a section must still be alive. */
 char *report_text(struct report *r, const struct report_end *e);
 
+/* Whether it could be written to path now, as far as that can be told without doing it. 0 or -errno. */
+int report_check(const char *path) __must_check;
+
 /*
  * Writes it: a regular file appears whole or not at all (written beside, then renamed); "fd:N" and things that are no regular files are
  * written to directly. 0 or -errno.

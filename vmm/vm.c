@@ -309,7 +309,7 @@ static int vm_create(struct vm *vm)
 	if (!status)
 		status = open_files(vm);
 	if (!status)
-		status = kvm_create(&vm->kvm, "/dev/kvm", c->kvm_fd);
+		status = kvm_create(&vm->kvm, c->kvm_fd < 0 ? "/dev/kvm" : "--kvm", c->kvm_fd);
 	if (status)
 		return status;
 	vm->have_kvm = true;
@@ -396,6 +396,37 @@ static int vm_serve(struct vm *vm)
 	return vm->status;
 }
 
+static int report_error(const char *path, int err)
+{
+	log_error("--report %s: %s", path, strerror(-err));
+	return EXIT_NOINPUT;
+}
+
+/* Where it can be written is asked now, and not when the guest has done its work. */
+static int create_report(struct vm *vm)
+{
+	const char *path = vm->cfg->report;
+	int err = path ? report_check(path) : 0;
+
+	if (err)
+		return report_error(path, err);
+	return path && report_create(vm->cfg->start_ns, &vm->report) ? host_error("--report", -ENOMEM) : 0;
+}
+
+/* A report that cannot be written does not hide how the VM ended. Returns the exit status. */
+static int write_report(struct vm *vm, int status)
+{
+	struct report_end e = { .reason = vm->reason, .exit_code = status };
+	int err;
+
+	e.exits = vm->vcpus ? vcpus_exits(vm->vcpus) : 0;
+	e.mem = vm->mem;
+	err = report_write(vm->report, vm->cfg->report, &e);
+	if (err)
+		err = report_error(vm->cfg->report, err);
+	return status ? status : err;
+}
+
 int vm_run(const struct vm_config *c)
 {
 	struct vm vm = { .cfg = c, .reason = "start-up failed", .kernel.fd = -1, .initrd.fd = -1 };
@@ -403,24 +434,14 @@ int vm_run(const struct vm_config *c)
 	int status;
 
 	pthread_sigmask(SIG_SETMASK, NULL, &old);
-	if (c->report && report_create(c->start_ns, &vm.report))
-		return host_error("--report", -ENOMEM);
+	status = create_report(&vm);
+	if (status)
+		return status;
 	status = vm_create(&vm);
 	if (!status)
 		status = vm_serve(&vm);
 	report_phase(vm.report, REPORT_END);
-	if (c->report) {
-		struct report_end e = { .reason = vm.reason, .exit_code = status };
-		int err;
-
-		e.exits = vm.vcpus ? vcpus_exits(vm.vcpus) : 0;
-		e.mem = vm.mem;
-		err = report_write(vm.report, c->report, &e);
-		if (err) {
-			log_error("--report %s: %s", c->report, strerror(-err));
-			status = status ? status : EXIT_NOINPUT;
-		}
-	}
+	status = write_report(&vm, status);
 	vm_destroy(&vm);
 	report_destroy(vm.report);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

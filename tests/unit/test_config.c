@@ -82,6 +82,9 @@ static void test_config_check_closed_descriptor_is_noinput(void **state)
 	c.ready_fd = -1;
 	c.kvm_fd = 999999;
 	assert_int_equal(config_check(&c), EXIT_NOINPUT);
+	c.kvm_fd = -1;
+	c.iommufd_fd = 999999;
+	assert_int_equal(config_check(&c), EXIT_NOINPUT);
 	config_free(&c);
 }
 

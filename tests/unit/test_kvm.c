@@ -103,7 +103,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static char *said(int *status)
+static char *said(int *status, const char *node, int fd)
 {
 	static char buf[4096];
 	int save = dup(2), p[2];
@@ -111,7 +111,7 @@ static char *said(int *status)
 
 	assert_int_equal(pipe(p), 0);
 	dup2(p[1], 2);
-	*status = kvm_create(&k, "/fake/kvm", -1);
+	*status = kvm_create(&k, node, fd);
 	dup2(save, 2);
 	close(save);
 	close(p[1]);
@@ -151,7 +151,7 @@ static void test_kvm_create_unusable_host_is_exit_66_and_one_line(void **state)
 		h.api = row[i].api;
 		h.vm_errno = row[i].vm_errno;
 		h.missing_cap = row[i].missing_cap;
-		s = said(&status);
+		s = said(&status, "/fake/kvm", -1);
 		assert_int_equal(status, EXIT_HOST);
 		assert_non_null(strstr(s, row[i].says));
 		nl = strchr(s, '\n');
@@ -171,6 +171,16 @@ static void test_kvm_create_takes_over_an_inherited_fd(void **state)
 	assert_int_equal(k.fd, fd);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	kvm_destroy(&k);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void test_kvm_create_other_inherited_fd_is_noinput(void **state)
+{
+	int fd = dup(2), status;
+
+	h.api = -ENOTTY;
+	assert_non_null(strstr(said(&status, "--kvm", fd), "--kvm: not a KVM device"));
+	assert_int_equal(status, EXIT_NOINPUT);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
@@ -256,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_kvm_create_unusable_host_is_exit_66_and_one_line, setup),
 		cmocka_unit_test_setup(test_kvm_create_takes_over_an_inherited_fd, setup),
+		cmocka_unit_test_setup(test_kvm_create_other_inherited_fd_is_noinput, setup),
 		cmocka_unit_test_setup(test_kvm_ioctl_interrupted_is_retried, setup),
 		cmocka_unit_test_setup(test_kvm_slots_fill_free_and_refill, setup),
 		cmocka_unit_test_setup(test_kvm_slot_refused_stays_free, setup),

@@ -196,6 +196,20 @@ static void test_report_write_to_descriptor_and_device(void **state)
 	report_destroy(r);
 }
 
+static void test_report_check_foresees_what_write_would_say(void **state)
+{
+	static const struct {
+		const char *path;
+		int want;
+	} rows[] = {
+		{ "report.json", 0 }, { "/tmp/report.json", 0 }, { "/dev/null", 0 }, { "fd:1", 0 },
+		{ "/nonexistent/x", -ENOENT }, { "/tmp", -EISDIR }, { "/dev/null/x", -ENOTDIR }, { "fd:999999", -EBADF }, { "fd:", -EBADF },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(report_check(rows[i].path), rows[i].want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_report_null_does_nothing),
 		cmocka_unit_test(test_report_sections_are_limited),
 		cmocka_unit_test(test_report_write_replaces_the_file_whole),
+		cmocka_unit_test(test_report_check_foresees_what_write_would_say),
 		cmocka_unit_test(test_report_write_to_descriptor_and_device),
 	};
 

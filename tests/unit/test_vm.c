@@ -190,6 +190,11 @@ static void test_vm_missing_file_is_told_before_kvm_is_opened(void **state)
 	assert_non_null(strstr(fake.said, "--initrd /nonexistent/initrd"));
 	assert_null(fake.ram);
 	assert_true(reported("start-up failed"));
+	c.initrd.path = NULL;
+	c.report = "/nonexistent/report";
+	assert_int_equal(run(&c, script, 0), EXIT_NOINPUT);
+	assert_non_null(strstr(fake.said, "--report /nonexistent/report"));
+	assert_null(fake.ram);
 }
 
 /* Every call to the host, and for memory, fails in turn: one message and a host's or an internal status, or the VM can do without. */
