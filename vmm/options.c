@@ -163,10 +163,36 @@ static int set_size(const struct where *w, u64 *field, const char *v)
 	return 0;
 }
 
+static void append(char *buf, size_t len, const char *fmt, ...) __printf(3, 4);
+static void append(char *buf, size_t len, const char *fmt, ...)
+{
+	size_t n = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + n, len - n, fmt, ap);
+	va_end(ap);
+}
+
+/* "off|auto|vtd": what can be chosen, for messages. */
+static void list_choices(const struct where *w, char *buf, size_t len)
+{
+	buf[0] = 0;
+	if (w->k->bare && w->o->arg) {
+		append(buf, len, "%s", w->o->arg);
+		return;
+	}
+	for (unsigned i = 0; w->k->choices[i]; i++) {
+		if (*w->k->choices[i])
+			append(buf, len, "%s%s", *buf ? "|" : "", w->k->choices[i]);
+	}
+}
+
 static int set_choice(const struct where *w, void *field, const char *v)
 {
 	const char *best = NULL;
 	unsigned dist = 33;
+	char all[128];
 	u32 n;
 
 	for (n = 0; w->k->choices[n]; n++) {
@@ -181,7 +207,8 @@ static int set_choice(const struct where *w, void *field, const char *v)
 	}
 	if (best && *best)
 		return fail(w->r, "--%s: unknown %s '%.60s' (did you mean '%s'?)", w->o->name, w->k->name, v, best);
-	return fail(w->r, "--%s: unknown %s '%.60s', see --help", w->o->name, w->k->name, v);
+	list_choices(w, all, sizeof(all));
+	return fail(w->r, "--%s: unknown %s '%.60s', it is one of %s", w->o->name, w->k->name, v, all);
 }
 
 static int set_onoff(const struct where *w, void *field, const char *v)
@@ -258,6 +285,7 @@ static int element_key(const struct opt *o, char *e, bool first, const char **va
 {
 	char *eq = strchr(e, '=');
 	int k = find_key(o, e, eq ? (size_t)(eq - e) : strlen(e));
+	char all[160];
 	const char *best;
 
 	*val = eq ? eq + 1 : "on";
@@ -274,11 +302,50 @@ static int element_key(const struct opt *o, char *e, bool first, const char **va
 	if (eq)
 		*eq = 0;
 	best = nearest_key(o, e);
+	options_synopsis(o, all, sizeof(all));
 	if (best)
 		fail(r, "--%s: unknown key '%.60s' (did you mean '%s'?)", o->name, e, best);
 	else
-		fail(r, "--%s: unknown key '%.60s', see --help", o->name, e);
+		fail(r, "--%s: unknown key '%.60s', it takes %s", o->name, e, all);
 	return -1;
+}
+
+/* What an earlier occurrence of the option has set is not mixed with this one's. A number or text that stands first has a default: it stays. */
+static void clear_keys(const struct opt *o, char *obj)
+{
+	for (unsigned i = 0; i < o->n_keys; i++) {
+		const struct opt_key *k = &o->keys[i];
+		void *field = obj + k->off;
+
+		if (k->bare && k->kind != OPT_CHOICE)
+			continue;
+		switch (k->kind) {
+		case OPT_STR:
+		case OPT_ID:
+			free(*(char **)field);
+			*(char **)field = NULL;
+			break;
+		case OPT_FILE:
+			free(((struct file_cfg *)field)->path);
+			*(struct file_cfg *)field = (struct file_cfg){ .fd = -1 };
+			break;
+		case OPT_FLAG:
+		case OPT_ONOFF:
+			*(bool *)field = false;
+			break;
+		case OPT_SIZE:
+			*(u64 *)field = 0;
+			break;
+		case OPT_UINT:
+			*(unsigned *)field = 0;
+			break;
+		case OPT_CHOICE:
+			memset(field, 0, k->size);
+			break;
+		default:
+			break;
+		}
+	}
 }
 
 static int set_elements(const struct opt *o, char *obj, char *arg, struct opt_result *r)
@@ -320,6 +387,8 @@ static int set_option(const struct opt *o, struct vm_config *c, const char *arg,
 		return fail(r, "--%s: at most %u are supported", o->name, o->max);
 	if (count)
 		obj += *count * o->elem;
+	else
+		clear_keys(o, obj);
 	if (o->prefix) {
 		bool has = strncmp(arg, o->prefix, strlen(o->prefix)) == 0;
 
@@ -369,14 +438,34 @@ static const struct opt *find_letter(enum opt_cmd cmd, char letter)
 	return NULL;
 }
 
+/* The subcommand whose option it is, or NULL. */
+static const char *other_command(const char *name, size_t len)
+{
+	static const struct {
+		enum opt_cmd cmd;
+		const char *name;
+	} commands[] = { { CMD_RUN, "run" }, { CMD_SHOW, "show" }, { CMD_CHECK, "check" } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (find_long(commands[i].cmd, name, len))
+			return commands[i].name;
+	}
+	return NULL;
+}
+
 static int unknown(enum opt_cmd cmd, const char *word, struct opt_result *r)
 {
+	const char *best, *other;
 	char name[40];
-	const char *best;
 
+	if (word[0] != '-' && cmd == CMD_CHECK)
+		return fail(r, "unexpected argument '%.60s', PCI addresses come before the options", word);
 	if (word[0] != '-')
-		return fail(r, "unexpected argument '%.60s', options begin with '-'", word);
+		return fail(r, "unexpected argument '%.60s', options begin with '-', and a value with spaces needs quotes", word);
 	snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(word, "="), sizeof(name) - 1), word);
+	other = word[1] == '-' ? other_command(name + 2, strlen(name + 2)) : NULL;
+	if (other)
+		return fail(r, "'%s' is an option of nidus %s only", name, other);
 	best = word[1] == '-' ? nearest_option(cmd, name + 2) : NULL;
 	if (best)
 		return fail(r, "unknown option '%s' (did you mean '--%s'?)", name, best);
@@ -431,17 +520,6 @@ int options_parse(enum opt_cmd cmd, struct vm_config *c, int argc, char **argv, 
 }
 
 /* --- help --- */
-
-static void append(char *buf, size_t len, const char *fmt, ...) __printf(3, 4);
-static void append(char *buf, size_t len, const char *fmt, ...)
-{
-	size_t n = strlen(buf);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf + n, len - n, fmt, ap);
-	va_end(ap);
-}
 
 void options_synopsis(const struct opt *o, char *buf, size_t len)
 {

@@ -117,6 +117,13 @@ static int host_error(const char *what, int err)
 	return EXIT_HOST;
 }
 
+/* What cannot be written is the user's to name, but for a full disk and the like. */
+static int out_error(const char *path, int err)
+{
+	log_error("--out: %s: %s", path, strerror(-err));
+	return err == -ENOSPC || err == -EDQUOT || err == -EIO || err == -ENOMEM ? EXIT_HOST : EXIT_NOINPUT;
+}
+
 static int show_config(FILE *f, const struct vm_config *c)
 {
 	char *s = config_json(c);
@@ -163,7 +170,10 @@ static int find(const char *what, unsigned *row)
 			return 0;
 		}
 	}
-	log_error("show: '%s' is none of acpi, memmap, pci, config, man, completion", what);
+	if (*what)
+		log_error("show: '%s' is none of acpi, memmap, pci, config, man and completion", what);
+	else
+		log_error("show: say what: acpi, memmap, pci, config, man or completion");
 	return EXIT_USAGE;
 }
 
@@ -206,7 +216,7 @@ static int write_tables(const struct vm_config *c, const char *dir)
 		return status;
 	err = acpi_write_dir(&o->tables, dir);
 	offline_x86_64_destroy(o);
-	return err ? host_error(dir, err) : 0;
+	return err ? out_error(dir, err) : 0;
 }
 
 static int write_file(const char *what, const char *file, const struct vm_config *c, const char *dir)
@@ -216,16 +226,16 @@ static int write_file(const char *what, const char *file, const struct vm_config
 	int status;
 
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return host_error(dir, -errno);
+		return out_error(dir, -errno);
 	if (asprintf(&path, "%s/%s", dir, file) < 0)
-		return host_error(dir, -ENOMEM);
+		return out_error(dir, -ENOMEM);
 	f = fopen(path, "we");
 	if (f) {
 		status = show_print(f, what, c);
 		if (fclose(f) == EOF && !status)
-			status = host_error(path, -errno);
+			status = out_error(path, -errno);
 	} else {
-		status = host_error(path, -errno);
+		status = out_error(path, -errno);
 	}
 	free(path);
 	return status;

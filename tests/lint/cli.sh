@@ -44,7 +44,18 @@ case_ 64 'the minimum is 16M' run -k x -m 1
 case_ 64 '--memory' run -k x -m 1E
 case_ 64 "did you mean '--kernel'" run --kernle x
 case_ 64 "did you mean 'ro'" run -k x -d y,rp
-case_ 64 'show' show nothing
+case_ 64 'needs quotes' run -k x -p root=/dev/vda ro
+case_ 64 'off|auto|vtd|amdvi' run -k x --viommu smmu
+case_ 64 'it takes tap=IF' run -k x -n eth0
+case_ 64 "'--kvm' is an option of nidus run only" show acpi --kvm fd:3
+case_ 64 'before the options' check --json 01:00.0
+case_ 64 "'nothing' is none of acpi" show nothing
+case_ 64 'say what' show
+case_ 65 '--out: /nonexistent/x' show acpi --out /nonexistent/x
+case_ 65 "--report $tmp/none/r" run -k ./nidus --report "$tmp/none/r"
+case_ 65 "--report $tmp/dir" run -k ./nidus --report "$tmp/dir"
+case_ 65 '--iommufd' run -k x --iommufd fd:999
+case_ 65 '--kvm: not a KVM device' run -k ./nidus --kvm fd:0
 case_ 65 '--ready-fd' run -k x --ready-fd 999
 case_ 65 "$tmp/none" run -k "$tmp/none"
 case_ 65 "$tmp/empty" run -k "$tmp/empty"

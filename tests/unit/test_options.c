@@ -61,24 +61,24 @@ static const struct {
 	{ "--", "unknown option '--', see --help" },
 	{ "-z", "unknown option '-z', see --help" },
 	{ "-", "unknown option '-', see --help" },
-	{ "vmlinuz", "unexpected argument 'vmlinuz', options begin with '-'" },
+	{ "vmlinuz", "unexpected argument 'vmlinuz', options begin with '-', and a value with spaces needs quotes" },
 	{ "-k fd:x", "--kernel: 'fd:x' is not an inherited descriptor (fd:N)" },
 	{ "-k fd:99999999999", "--kernel: 'fd:99999999999' is not an inherited descriptor (fd:N)" },
 	{ "--kernel=", "--kernel: '' is not a path" },
 	{ "-d a,rw", "--disk: unknown key 'rw' (did you mean 'ro'?)" },
-	{ "-d a,flavour=x", "--disk: unknown key 'flavour', see --help" },
+	{ "-d a,flavour=x", "--disk: unknown key 'flavour', it takes PATH[,ro][,id=ID][,queues=N][,bps=SIZE][,iops=N][,viommu=on|off]" },
 	{ "-d ro", "--disk: needs a path" },
 	{ "-d a,id=a/b", "--disk: id='a/b' is not an id: 1 to 32 letters, digits, '.', '_' or '-'" },
 	{ "-d a,queues=0", "--disk: queues='0' is not a number from 1 to 64" },
 	{ "-d a,id=x -d b,id=x", "--disk: another one has that id" },
-	{ "-d a,", "--disk: unknown key '', see --help" },
+	{ "-d a,", "--disk: unknown key '', it takes PATH[,ro][,id=ID][,queues=N][,bps=SIZE][,iops=N][,viommu=on|off]" },
 	{ "-d a,iops=0", "--disk: iops='0' is not a number from 1 to 4294967295" },
 	{ "-d a,bps=1X", "--disk: bps='1X' is not a size: a number with K, M or G, or of MiB" },
 	{ "-n mac=02:00:00:00:00:01", "--net: needs a tap interface: tap=IF or tap=fd:N" },
 	{ "--vfio fd:5", "--vfio: a descriptor needs the address of its function: fd:N,bdf=BDF" },
 	{ "--vfio 1:0.0,bdf=1:0.0", "--vfio: two PCI addresses, or a path: give BDF, or fd:N,bdf=BDF" },
 	{ "--vfio fd:x,bdf=1:0.0", "--vfio: 'fd:x' is not an inherited descriptor (fd:N)" },
-	{ "--vfio 01:00.0,p2p=yes", "--vfio: unknown p2p 'yes', see --help" },
+	{ "--vfio 01:00.0,p2p=yes", "--vfio: unknown p2p 'yes', it is one of off|on" },
 	{ "-n tap0", "--net: unknown key 'tap0' (did you mean 'tap'?)" },
 	{ "-n tap=", "--net: tap='' is not a path" },
 	{ "-n tap=t,mac=1", "--net: mac='1' is not a MAC address of one device, such as 02:00:00:00:00:01" },
@@ -95,14 +95,14 @@ static const struct {
 	{ "--console file", "--console: 'file' needs a value: file=PATH" },
 	{ "--console ptty", "--console: unknown kind 'ptty' (did you mean 'pty'?)" },
 	{ "--console pty,file=x", "--console: takes one of stdio, file=PATH, pty and off" },
-	{ "--console=", "--console: unknown kind '', see --help" },
+	{ "--console=", "--console: unknown kind '', it is one of [hvc:]stdio|file=PATH|pty|off" },
 	{ "--on-reboot rest", "--on-reboot: unknown action 'rest' (did you mean 'reset'?)" },
 	{ "--grace 1d", "--grace: '1d' is not a number from 0 to 86400" },
 	{ "--ready-fd x", "--ready-fd: 'x' is not an inherited descriptor (fd:N)" },
 	{ "--kvm /dev/kvm", "--kvm: '/dev/kvm' is not an inherited descriptor (fd:N)" },
-	{ "--log loud", "--log: unknown level 'loud', see --help" },
+	{ "--log loud", "--log: unknown level 'loud', it is one of error|warn|info|debug|trace" },
 	{ "--raw-cmdline=x", "--raw-cmdline: 'x' is not on or off" },
-	{ "--out d", "unknown option '--out', see --help" },
+	{ "--out d", "'--out' is an option of nidus show only" },
 };
 
 static void test_options_bad_line_names_the_option(void **state)
@@ -152,7 +152,24 @@ static void test_options_devices_fill_the_configuration(void **state)
 	assert_non_null(strstr(json, "\"bps\": \"10M\""));
 	free(json);
 	config_free(&c);
-	/* The last one counts, prefix and all. */
+	/* The last one counts, with all that belongs to it. */
+	assert_int_equal(parse(CMD_RUN, "--console file=out --console pty -m 1G,hugepages=on -m 2G --vsock cid=3,uds=x --vsock cid=4"
+					" --balloon on,target=1M --balloon off", &c, &r), 0);
+	assert_int_equal(c.console.kind, CONSOLE_PTY);
+	assert_null(c.console.file.path);
+	assert_false(c.hugepages);
+	assert_int_equal(c.mem_bytes, GiB(2));
+	assert_null(c.vsock_uds);
+	assert_false(c.balloon);
+	assert_int_equal(c.balloon_bytes, 0);
+	config_free(&c);
+	assert_int_equal(parse(CMD_RUN, "--console pty --console hvc:file=out", &c, &r), 0);
+	assert_int_equal(c.console.kind, CONSOLE_FILE);
+	assert_true(c.console.hvc);
+	config_free(&c);
+	assert_int_equal(parse(CMD_RUN, "-m 2G -m hugepages=on", &c, &r), 0);
+	assert_int_equal(c.mem_bytes, GiB(2));
+	config_free(&c);
 	assert_int_equal(parse(CMD_RUN, "--console hvc:stdio --console pty --balloon on", &c, &r), 0);
 	assert_false(c.console.hvc);
 	assert_true(c.balloon);
