@@ -50,7 +50,7 @@ static void test_fault_is_not_recorded_of_a_probe(void **state)
 	assert_int_equal(dma_probe(rig.dma[1], 0x1000, 4096, &s, &iov, 1), -EFAULT);
 	assert_int_equal(dma_probe(rig.dma[1], 0xfee00000, 4096, &s, &iov, 1), -EFAULT);
 	assert_int_equal(rd(&rig, VTD_FSTS, 4), 0);
-	assert_int_equal(rig.n_msi, 0);
+	assert_int_equal(rig.msi.n, 0);
 	/* A writable page that has not been written is clean, for a read only. */
 	guest_first(&rig, 1, 0, 7, PT(1));
 	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
