@@ -44,3 +44,17 @@ expect_clean()
 		ok "$1: the host's kernel has nothing to complain of"
 	fi
 }
+
+# expect_tables NAME DOMAIN: what the guest's own tables came to in two boots, by the report, for a device alone behind the unit of dmar0
+expect_tables()
+{
+	local n
+	n=$(counted_in viommu-dmar0 pass_through)
+	if [ "$2" = identity ]; then
+		check "$1: attached to the parent in both boots" [ "$n" -ge 2 ]
+	else
+		check "$1: first-stage tables in both boots" [ $(($(counted_in viommu-dmar0 attaches) - n)) -ge 2 ]
+	fi
+	check "$1: no fault" [ "$(counted_in viommu-dmar0 faults)" = 0 ]
+	check "$1: invalidations are put together for the host" [ "$(counted_in viommu-dmar0 host_calls)" -le "$(counted_in viommu-dmar0 invalidations)" ]
+}
