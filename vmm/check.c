@@ -19,6 +19,8 @@
 struct item {
 	const char *what;
 	bool ok;
+	char bdf[HOST_BDF_LEN]; /* "": it is about the host */
+	enum tristate answer;
 	char detail[160], remedy[200];
 };
 
@@ -34,7 +36,7 @@ static struct item *add(struct results *r, const char *what, bool ok, const char
 	va_list ap;
 
 	r->n = MIN(r->n + 1, (unsigned)MAX_ITEMS);
-	*i = (struct item){ .what = what, .ok = ok };
+	*i = (struct item){ .what = what, .ok = ok, .answer = UNSET };
 	va_start(ap, fmt);
 	vsnprintf(i->detail, sizeof(i->detail), fmt, ap);
 	va_end(ap);
@@ -224,9 +226,13 @@ static void check_kvm(const struct vm_config *c, struct results *r)
 	check_guest(r, &k);
 }
 
-static void add_vfio(void *arg, const char *what, bool ok, const char *detail, const char *text)
+static void add_vfio(void *arg, const struct check_finding *f)
 {
-	remedy(add(arg, what, ok, "%s", detail), text);
+	struct item *i = add(arg, f->what, f->ok, "%s", f->detail);
+
+	i->answer = f->answer;
+	snprintf(i->bdf, sizeof(i->bdf), "%s", f->bdf ? f->bdf : "");
+	remedy(i, f->remedy);
 }
 
 /* --- output --- */
@@ -256,7 +262,11 @@ static void print_json(const struct results *r, bool ok, FILE *f)
 		json_t *j = json_object();
 
 		put(j, "what", json_string(it->what));
+		if (*it->bdf)
+			put(j, "bdf", json_string(it->bdf));
 		put(j, "ok", json_boolean(it->ok));
+		if (it->answer != UNSET)
+			put(j, "answer", json_boolean(it->answer == ON));
 		put(j, "detail", json_string(it->detail));
 		put(j, "remedy", json_string(it->remedy));
 		json_array_append_new(list, j);

@@ -27,18 +27,37 @@
 struct out {
 	check_add_fn add;
 	void *arg;
+	const char *bdf;
 };
+
+static void put(const struct out *o, struct check_finding f, const char *fmt, va_list ap)
+{
+	char detail[160];
+
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	f.bdf = o->bdf;
+	f.detail = detail;
+	o->add(o->arg, &f);
+}
 
 static void tell(const struct out *o, const char *what, bool ok, const char *remedy, const char *fmt, ...) __printf(5, 6);
 static void tell(const struct out *o, const char *what, bool ok, const char *remedy, const char *fmt, ...)
 {
-	char detail[160];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
+	put(o, (struct check_finding){ .what = what, .ok = ok, .answer = UNSET, .remedy = ok ? "" : remedy }, fmt, ap);
 	va_end(ap);
-	o->add(o->arg, what, ok, detail, ok ? "" : remedy);
+}
+
+static void answer(const struct out *o, const char *what, bool yes, const char *fmt, ...) __printf(4, 5);
+static void answer(const struct out *o, const char *what, bool yes, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(o, (struct check_finding){ .what = what, .ok = true, .answer = yes ? ON : OFF, .remedy = "" }, fmt, ap);
+	va_end(ap);
 }
 
 /* --- the host as a whole --- */
@@ -237,12 +256,12 @@ static void tell_nest(const struct out *o, const struct host_pci *h, const struc
 	struct iommufd_bit bit;
 
 	if (missing)
-		tell(o, "nest", true, "", "%s: can nest: no, because %s lacks %s; assign it with viommu=off", h->bdf, unit, missing);
+		answer(o, "nest", false, "%s: can nest: no, because %s lacks %s; assign it with viommu=off", h->bdf, unit, missing);
 	else
-		tell(o, "nest", true, "", "%s: can nest: yes (%s)", h->bdf, unit);
+		answer(o, "nest", true, "%s: can nest: yes (%s)", h->bdf, unit);
 	for (unsigned i = 0; iommufd_hw_bit(hw, i, &bit); i++)
-		tell(o, "nest-bit", true, "", "%s: %s %s: %s (%s, %s)", h->bdf, unit, bit.name, bit.set ? "yes" : "no", bit.need ? "needed" : "used if there",
-		     source);
+		answer(o, "nest-bit", bit.set, "%s: %s %s: %s (%s, %s)", h->bdf, unit, bit.name, bit.set ? "yes" : "no",
+		       bit.need ? "needed" : "used if there", source);
 }
 
 static void check_nest(const struct out *o, const struct host_pci *h, enum answer a, struct iommufd_hw *hw, const char *missing, const char *sys)
@@ -296,7 +315,7 @@ static void check_function(const struct out *o, struct iommufd *f, const char *b
 
 void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, void *arg)
 {
-	const struct out o = { add, arg };
+	struct out o = { .add = add, .arg = arg };
 	struct iommufd f = { .fd = -1 };
 
 	if (!c->n_vfios) {
@@ -311,7 +330,9 @@ void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, vo
 	check_kernel(&o);
 	check_iommufd(&o, c, &f);
 	check_memlock(&o, c);
-	for (unsigned i = 0; i < c->n_vfios; i++)
-		check_function(&o, &f, c->vfios[i].bdf, sys);
+	for (unsigned i = 0; i < c->n_vfios; i++) {
+		o.bdf = c->vfios[i].bdf;
+		check_function(&o, &f, o.bdf, sys);
+	}
 	iommufd_close(&f);
 }

@@ -8,8 +8,15 @@
 
 #include "vmm/config.h"
 
-/* Receives one finding. remedy: "" if there is nothing to do. The strings live until it returns. */
-typedef void (*check_add_fn)(void *arg, const char *what, bool ok, const char *detail, const char *remedy);
+struct check_finding {
+	const char *what, *bdf; /* bdf: of the function that it is about, or NULL */
+	bool ok;
+	enum tristate answer; /* to a question whose "no" is no failure: can its IOMMU nest, has it this bit; UNSET: it is none */
+	const char *detail, *remedy; /* remedy: "" if there is nothing to do */
+};
+
+/* Receives one finding. The strings live until it returns. */
+typedef void (*check_add_fn)(void *arg, const struct check_finding *f);
 
 /* Everything about c->vfios; nothing if there are none. sys: HOST_SYS. Nothing stays open. */
 void check_vfio(const struct vm_config *c, const char *sys, check_add_fn add, void *arg);

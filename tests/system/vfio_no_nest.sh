@@ -8,6 +8,7 @@
 bdf=$(find_function 1234:11e8)
 "$NIDUS" bind "$bdf"
 check "check says no" grep -q 'can nest: no, because dmar0 lacks .*ECAP\.' <("$NIDUS" check "$bdf")
+check "and so in JSON" grep -q '"what":"nest","bdf":"'"$bdf"'","ok":true,"answer":false' <("$NIDUS" check "$bdf" --json | tr -d " \n")
 vm_run 30 -k "$GUESTS/rig/bzImage" -m 256 --vfio "$bdf" --viommu vtd --report "$TMP/report"
 expect_status "refused" 66
 expect_stderr "with what is missing and what to do" 'lacks .*\(ECAP\.NEST\).*viommu=off'

@@ -150,6 +150,37 @@ static void test_check_json_is_one_object(void **state)
 	}
 }
 
+/* A program finds what is about a function by its name. */
+static void test_check_json_names_the_function(void **state)
+{
+	json_t *j, *it, *mine = NULL;
+	struct vm_config c;
+	char *text;
+	size_t i;
+
+	config_init(&c);
+	c.json = true;
+	c.n_vfios = 1;
+	c.vfios[0].bdf = strdup("0000:7f:1f.7");
+	t.end = ENDS_DONE;
+	text = check(&c, EXIT_HOST);
+	j = json_loads(text, 0, NULL);
+	json_array_foreach(json_object_get(j, "checks"), i, it)
+	{
+		if (json_object_get(it, "bdf"))
+			mine = it;
+		assert_null(json_object_get(it, "answer"));
+	}
+	assert_non_null(mine);
+	assert_string_equal(json_string_value(json_object_get(mine, "bdf")), "0000:7f:1f.7");
+	assert_string_equal(json_string_value(json_object_get(mine, "what")), "function");
+	assert_true(json_is_false(json_object_get(mine, "ok")));
+	assert_string_not_equal(json_string_value(json_object_get(mine, "remedy")), "");
+	json_decref(j);
+	free(text);
+	config_free(&c);
+}
+
 static void test_check_inherited_descriptor_is_kept(void **state)
 {
 	struct vm_config c;
@@ -169,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check_verdict_and_remedy),
 		cmocka_unit_test(test_check_json_is_one_object),
+		cmocka_unit_test(test_check_json_names_the_function),
 		cmocka_unit_test(test_check_inherited_descriptor_is_kept),
 	};
 
