@@ -5,17 +5,10 @@
 #   cycles DOMAIN [OPTION...]   DOMAIN: what the guest calls the controller's IOMMU domain, or none; OPTION: of `run`, beside those of the
 #                               controller, whose address is $bdf
 
-# Pages that the kernel has pinned for devices, less those it has let go.
-pinned() { awk '/^nr_foll_pin_acquired/ { n += $2 } /^nr_foll_pin_released/ { n -= $2 } END { print n }' /proc/vmstat; }
-
 nothing_left() # NAME
 {
-	local p
 	check "$1: nothing is pinned" [ "$(pinned)" = "$before" ]
-	for p in /proc/[0-9]*; do
-		[ "$(readlink "$p"/fd/* 2>/dev/null | grep -cE '^/dev/(iommu|vfio)')" = 0 ] || { not_ok "$1: no file of the device is open: ${p#/proc/}"; return; }
-	done
-	ok "$1: no file of the device is open"
+	check "$1: no file of the device is open" no_open_file
 	expect_clean "$1" "$bdf"
 }
 
