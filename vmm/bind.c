@@ -48,6 +48,17 @@ static int rebind(const char *sys, const struct host_pci *p, const char *overrid
 	return err && err != -EINVAL ? refused(p, "no driver can be asked", err) : 0;
 }
 
+/* After a bind that failed: no function is left without the driver that it had. */
+static void give_back(const char *sys, const char *bdf)
+{
+	struct host_pci p;
+
+	if (host_pci_write(sys, bdf, "driver_override", "\n") || host_pci_read(sys, bdf, &p) || p.driver[0])
+		return;
+	if (host_pci_write(sys, NULL, "drivers_probe", bdf))
+		log_warn("%s: it is without a driver now", bdf);
+}
+
 int bind_main(const char *sys, const char *text)
 {
 	struct host_pci p;
@@ -57,14 +68,18 @@ int bind_main(const char *sys, const char *text)
 		return status;
 	if (strcmp(p.driver, "vfio-pci") == 0)
 		return EXIT_OK;
-	status = rebind(sys, &p, "vfio-pci");
-	if (status)
-		return status;
-	if (host_pci_read(sys, p.bdf, &p) || strcmp(p.driver, "vfio-pci") != 0) {
-		log_error("%s: vfio-pci did not take it: load it (modprobe vfio-pci); the host's kernel log says more", p.bdf);
+	if (!host_pci_has_driver(sys, "vfio-pci")) {
+		log_error("%s: the host's kernel has no driver vfio-pci: load it (modprobe vfio-pci)", p.bdf);
 		return EXIT_HOST;
 	}
-	return EXIT_OK;
+	status = rebind(sys, &p, "vfio-pci");
+	if (!status && (host_pci_read(sys, p.bdf, &p) || strcmp(p.driver, "vfio-pci") != 0)) {
+		log_error("%s: vfio-pci did not take it: the host's kernel log says why", p.bdf);
+		status = EXIT_HOST;
+	}
+	if (status)
+		give_back(sys, p.bdf);
+	return status;
 }
 
 int unbind_main(const char *sys, const char *text)

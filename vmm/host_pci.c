@@ -263,6 +263,13 @@ int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST
 	return 0;
 }
 
+bool host_pci_has_driver(const char *sys, const char *name)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", sys, name) < (int)sizeof(path) && access(path, F_OK) == 0;
+}
+
 int host_pci_write(const char *sys, const char *bdf, const char *name, const char *text)
 {
 	char path[PATH_MAX];

@@ -54,6 +54,9 @@ struct host_pci_bar {
 };
 int host_pci_bars(const char *sys, const char *bdf, struct host_pci_bar bar[HOST_PCI_BARS]) __must_check;
 
+/* True if the kernel has this driver of PCI functions, loaded or built in. */
+bool host_pci_has_driver(const char *sys, const char *name);
+
 /* Writes text into the file NAME of a function, or of bus/pci itself if bdf is NULL. */
 int host_pci_write(const char *sys, const char *bdf, const char *name, const char *text) __must_check;
 
