@@ -13,7 +13,16 @@ own=$(basename "/sys/bus/pci/devices/$(card_with 52:54:00:00:00:02)"/net/*)
 ip link set "$own" up
 ip addr add 10.9.0.1/24 dev "$own"
 mke2fs -q -t ext4 /dev/nvme0n1
+"$NIDUS" check "$nvme" >"$TMP/check"
+check "check on an unbound function: status 66" [ $? = 66 ]
+check "check says what to type" grep -qE "^FAIL  function .*bound to nvme; nidus bind $nvme" "$TMP/check"
+check "check knows by sysfs that it can nest" grep -q "can nest: yes (dmar0)" "$TMP/check"
 for d in $nvme $card $outside; do "$NIDUS" bind "$d"; done
+"$NIDUS" check "$nvme" >"$TMP/check"
+check "check on a bound function: nothing stands in the way" [ $? = 0 ]
+note "$(cat "$TMP/check")"
+check "check asked the IOMMU itself" grep -q "ECAP.NEST: yes (needed, the IOMMU says so)" "$TMP/check"
+check "and so in JSON" grep -q '"what":"nest","bdf":"'"$nvme"'","ok":true,"answer":true' <("$NIDUS" check "$nvme" --json | tr -d " \n")
 
 initrd=$(guest_script rig <<'END'
 say_machine
