@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=stock mem=3G guests=7-generic,6.12-generic timeout=600
+# rig: level=stock mem=3G guests=7-generic,6.12-generic,6.1-generic timeout=800
 # A disk and a network card behind the software AMD-Vi unit, a disk outside: stock kernels with AMD's driver find it, use guest (v2) tables, and the
 # data is right. A kernel that insists on host (v1) tables is cut off, is told why, and goes on with what is outside.
 . "$(dirname "$0")/lib.sh"
@@ -76,8 +76,11 @@ cpus 4 "7.x, strict"
 translated "7.x, strict" 7-generic DMA 1024 -c $CPUS -p "quiet intremap=off iommu.strict=1"
 hatdis "7.x, strict"
 translated "7.x, pass-through" 7-generic identity 4096 -p "quiet intremap=off iommu=pt"
-translated "6.12 with pgtbl_v2" 6.12-generic 'DMA|DMA-FQ' 4096 -p "quiet intremap=off amd_iommu=pgtbl_v2"
-expect_console "6.12: guest tables" "V2 page table enabled"
+for v in 6.1 6.12; do
+	translated "$v with pgtbl_v2" $v-generic 'DMA|DMA-FQ' 4096 -p "quiet intremap=off amd_iommu=pgtbl_v2"
+	expect_console "$v: guest tables" "V2 page table enabled"
+done
+translated "6.1, pass-through" 6.1-generic identity 1024 -p "quiet intremap=off iommu=pt"
 
 # No disk behind the unit here: it would hold up its driver, and with it all that follows in the guest.
 vm_blocked()

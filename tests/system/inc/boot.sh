@@ -1,9 +1,9 @@
 # tests/system/inc/boot.sh - shared by the boot tests; sourced after lib.sh.
 
-# guest_script GUEST <SCRIPT: an initrd whose test is guest.sh followed by SCRIPT
+# guest_script GUEST [NAME=FILE...] <SCRIPT: an initrd whose test is guest.sh followed by SCRIPT
 guest_script()
 {
-	{ cat "$(dirname "${BASH_SOURCE[0]}")/guest.sh"; cat; } | guest_initrd "$1"
+	{ cat "$(dirname "${BASH_SOURCE[0]}")/guest.sh"; cat; } | guest_initrd "$@"
 }
 
 no_complaint()
