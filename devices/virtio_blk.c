@@ -71,6 +71,8 @@
 #define MAX_DISCARD_SECTORS 0x400000U
 #define MAX_ZEROES_SECTORS 0x8000U
 #define PAGE 4096ULL
+/* Bytes given to the host before others on the event thread come: what is in its page cache is copied while we wait. */
+#define TURN_BYTES MiB(32)
 
 /* Read only; never written, so it costs no memory. */
 static u8 zeros[65536];
@@ -99,6 +101,7 @@ struct blk {
 	bool no_zero_range;      /* the file system cannot: zeroes are written */
 	u64 pushed;              /* queues with returned chains that the driver was not told about */
 	u64 stalled;             /* queues left with chains for want of a free request */
+	u64 turn_bytes;          /* given to the host in this turn of the event thread */
 	bool limited;
 	struct rate rate;
 	struct event_timer timer; /* when a limit allows the next request; kicks the queues in waiting */
@@ -225,6 +228,7 @@ static int next_round(struct blk *b, struct blk_vreq *r)
 	else if (map_segs(b, r))
 		return BLK_S_IOERR;
 	r->pos += r->io.len;
+	b->turn_bytes += r->io.len;
 	blk_io_queue(b->io, &r->io);
 	return IN_FLIGHT;
 }
@@ -397,16 +401,22 @@ static bool complete(struct blk *b, struct blk_vreq *r)
 
 static void settle(struct blk *b)
 {
+	struct vq *later = NULL;
 	struct blk_req *io;
-	bool more;
 
-	/* Bounded: nothing is taken from the rings here, and each round moves a request on. */
+	/* Nothing is taken from the rings here, and each round moves a request on. */
 	do {
-		more = false;
+		later = NULL;
 		blk_io_submit(b->io);
-		while ((io = blk_io_next_done(b->io)))
-			more |= complete(b, CONTAINER_OF(io, struct blk_vreq, io));
-	} while (more);
+		while ((io = blk_io_next_done(b->io))) {
+			struct blk_vreq *r = CONTAINER_OF(io, struct blk_vreq, io);
+
+			if (complete(b, r))
+				later = r->q;
+		}
+	} while (later && b->turn_bytes < TURN_BYTES);
+	if (later)
+		virtio_kick(later);
 	for (unsigned i = 0; i < b->vd.n_queues; i++) {
 		if (b->n_free && (b->stalled & BIT(i)))
 			virtio_kick(&b->vd.q[i]);
@@ -423,6 +433,7 @@ static void on_ready(void *arg)
 	struct blk *b = arg;
 
 	pthread_mutex_lock(&b->vd.fn.lock);
+	b->turn_bytes = 0;
 	settle(b);
 	pthread_mutex_unlock(&b->vd.fn.lock);
 }
@@ -459,6 +470,10 @@ static void take_all(struct blk *b, struct vq *q)
 	vq_enable_bell(q, false);
 	do {
 		while (b->n_free && budget) {
+			if (b->turn_bytes >= TURN_BYTES) {
+				budget = 0;
+				break;
+			}
 			if (must_wait(b, q))
 				return;
 			if (vq_pop(q, &b->chain) != 1)
@@ -483,6 +498,7 @@ static void notify(struct virtio_dev *d, struct vq *q)
 {
 	struct blk *b = to_blk(d);
 
+	b->turn_bytes = 0;
 	take_all(b, q);
 	settle(b);
 }

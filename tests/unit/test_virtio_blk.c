@@ -322,6 +322,23 @@ static void test_blk_limit_keeps_requests_waiting_and_a_reset_forgets_them(void 
 	drv_pump(&d);
 }
 
+/* Reads that the host answers at once, from its cache, do not keep the event thread from its other work. */
+static void test_blk_turn_ends_after_some_megabytes(void **state)
+{
+	enum { N = 200 };
+
+	drv_start(&d, 1, 256);
+	publish(0, 0, T_IN, 0, BUF, MiB(1), true);
+	for (unsigned i = 1; i < N; i++)
+		drv_avail(&d, 0, 0);
+	drv_kick(&d, 0);
+	assert_int_equal(event_rounds(d.ev, 2), 0);
+	assert_true(drv_used_idx(&d, 0) < N / 2);
+	drv_wait(&d, 0, N);
+	assert_int_equal(status_at(0), S_OK);
+	assert_int_equal(d.live_spans, 0);
+}
+
 static void test_blk_discard_makes_a_hole_that_reads_zero(void **state)
 {
 	struct stat before, after;
@@ -638,6 +655,7 @@ int main(void)
 		T(test_blk_header_too_short_is_an_error),
 		T(test_blk_without_status_byte_breaks),
 		T(test_blk_status_outside_ram_is_survived),
+		BOTH(test_blk_turn_ends_after_some_megabytes),
 		BOTH(test_blk_discard_makes_a_hole_that_reads_zero),
 		BOTH(test_blk_write_zeroes_with_and_without_unmap),
 		cmocka_unit_test_setup_teardown(test_blk_limit_keeps_requests_waiting_and_a_reset_forgets_them, setup_limited, teardown),
