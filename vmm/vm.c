@@ -208,7 +208,10 @@ static int create_memory(struct vm *vm)
 	if (err)
 		return EXIT_HOST;
 	err = kvm_add_ram(&vm->kvm, vm->mem);
-	return err ? host_error("KVM memory slots", err) : 0;
+	if (!err)
+		return 0;
+	log_error("--memory: KVM refuses %llu MiB of guest RAM (%s): give less", (unsigned long long)(c->mem_bytes >> 20), strerror(-err));
+	return EXIT_HOST;
 }
 
 static void unit_failed(void *arg)
