@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: fallocate io_uring_queue_init_params rate_now_ns
+// wrap: fallocate io_uring_queue_init_params pwritev64v2 rate_now_ns
 #include "tests/unit/unit.h"
 #include "tests/unit/virtio_drv.h"
 
@@ -34,6 +34,17 @@ int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
 		return -1;
 	}
 	return __real_fallocate(fd, mode, off, len);
+}
+
+static bool full;
+
+ssize_t __real_pwritev64v2(int fd, const struct iovec *iov, int n, off64_t off, int flags);
+ssize_t __wrap_pwritev64v2(int fd, const struct iovec *iov, int n, off64_t off, int flags)
+{
+	if (!full)
+		return __real_pwritev64v2(fd, iov, n, off, flags);
+	errno = ENOSPC;
+	return -1;
 }
 
 static u64 now_ns = 1;
@@ -268,6 +279,17 @@ static void test_blk_bad_requests_fail_alone(void **state)
 		if (s != rows[i].status)
 			fail_msg("%s: status %u", rows[i].name, s);
 	}
+	assert_int_equal(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET, 0);
+}
+
+static void test_blk_full_file_system_of_the_host_is_an_io_error(void **state)
+{
+	drv_start(&d, 1, 64);
+	full = true;
+	assert_int_equal(request(T_OUT, 0, BUF, 4096, false), S_IOERR);
+	assert_int_equal(request(T_IN, 0, BUF, 4096, true), S_OK);
+	full = false;
+	assert_int_equal(request(T_OUT, 0, BUF, 4096, false), S_OK);
 	assert_int_equal(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET, 0);
 }
 
@@ -652,6 +674,7 @@ int main(void)
 		T(test_blk_odd_framing_is_accepted),
 		T(test_blk_get_id_is_cut_to_twenty_bytes),
 		T(test_blk_bad_requests_fail_alone),
+		cmocka_unit_test_setup_teardown(test_blk_full_file_system_of_the_host_is_an_io_error, setup_thread, teardown),
 		T(test_blk_header_too_short_is_an_error),
 		T(test_blk_without_status_byte_breaks),
 		T(test_blk_status_outside_ram_is_survived),

@@ -5,6 +5,7 @@
 
 #include <elf.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include "devices/devices.h"
 #include "vmm/config.h"
@@ -179,6 +180,34 @@ static void test_vm_console_is_where_it_was_asked_for(void **state)
 	}
 }
 
+static void on_alarm(int sig)
+{
+}
+
+/* Calls that a signal interrupts are made again, whatever they are. */
+static void test_vm_signals_at_any_moment_change_nothing(void **state)
+{
+	static const struct step script[] = { { STEP_POKE, MiB(8), 1 }, RESET, PAUSE, { STEP_EXPECT, MiB(8), 0 }, STATUS(3), POWER_OFF, FOR_EVER };
+	struct itimerval on = { { 0, 50 }, { 0, 50 } }, off = { 0 };
+	struct sigaction sa = { .sa_handler = on_alarm }, old;
+	struct vm_config c = large();
+
+	c.reboot_reset = true;
+	assert_int_equal(sigaction(SIGALRM, &sa, &old), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		int status;
+
+		assert_int_equal(setitimer(ITIMER_REAL, &on, NULL), 0);
+		status = run(&c, script, 0);
+		assert_int_equal(setitimer(ITIMER_REAL, &off, NULL), 0);
+		assert_int_equal(status, 3);
+		assert_int_equal(fake.missed, 0);
+		assert_int_equal(fake.n_errors, 0);
+		assert_true(reported("poweroff"));
+	}
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+}
+
 /* What the user named is looked at before the host is asked for anything. */
 static void test_vm_missing_file_is_told_before_kvm_is_opened(void **state)
 {
@@ -285,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_vm_end_is_the_guests_or_the_users),
 		cmocka_unit_test(test_vm_with_every_device_ends_well),
 		cmocka_unit_test(test_vm_console_is_where_it_was_asked_for),
+		cmocka_unit_test(test_vm_signals_at_any_moment_change_nothing),
 		cmocka_unit_test(test_vm_missing_file_is_told_before_kvm_is_opened),
 		cmocka_unit_test(test_vm_small_survives_each_failure),
 		cmocka_unit_test(test_vm_large_survives_each_failure),
