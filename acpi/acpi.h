@@ -44,6 +44,7 @@ struct acpi_x86 {
 
 /* -ENOMEM, -E2BIG if the tables do not fit len bytes at base. */
 int acpi_build_x86(const struct acpi_x86 *a, gpa_t base, u64 len, struct acpi_tables *out) __must_check;
+/* Nothing on a struct of zeros. */
 void acpi_free(struct acpi_tables *t);
 
 /* Writes name.dat for each into dir (created). 0 or -errno. */

@@ -19,6 +19,7 @@ struct aml {
 	int err;  /* 0 or -ENOMEM: further calls do nothing */
 };
 
+/* An empty buffer. */
 void aml_init(struct aml *a);
 /* Frees what aml_finish() did not hand over. */
 void aml_fini(struct aml *a);

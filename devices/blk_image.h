@@ -27,6 +27,7 @@ struct blk_image {
  * (shared for read-only use) until blk_image_close().
  */
 int blk_image_open(const struct disk_cfg *cfg, struct blk_image *img) __must_check;
+/* Gives the lock back. On a struct with fd and lock_fd -1 it does nothing. */
 void blk_image_close(struct blk_image *img);
 
 #endif

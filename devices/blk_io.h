@@ -53,11 +53,13 @@ void blk_io_destroy(struct blk_io *io);
 
 /* Takes a request; it starts with the next blk_io_submit() at the latest. */
 void blk_io_queue(struct blk_io *io, struct blk_req *r);
+/* Starts all that was queued. */
 void blk_io_submit(struct blk_io *io);
 /* A request that is done, or NULL. Short transfers were carried on by the engine. */
 struct blk_req *blk_io_next_done(struct blk_io *io);
 /* Waits until nothing is in flight; what had not started is cancelled (-ECANCELED). Then blk_io_next_done() has all of them. */
 void blk_io_drain(struct blk_io *io);
+/* For tests and messages. */
 bool blk_io_uses_thread(const struct blk_io *io);
 
 #endif

@@ -33,7 +33,9 @@ void vhost_close(struct vhost *vh);
 /* What the driver accepted, cut to what the kernel's side knows; all of RAM for it to work on. 0 or -errno. */
 int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem) __must_check;
 
+/* Queue q as ring index of vh: makes q's irqfd. 0 or -errno. */
 int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q) __must_check;
+/* Stops it if it is on. Nothing on one that was not made. */
 void vhost_ring_fini(struct vhost_ring *r);
 /* Tells the kernel where the ring, the doorbell and the queue's irqfd are; it is served once its backend is set. 0 or -errno; no span is live then. */
 int vhost_ring_start(struct vhost_ring *r) __must_check;
@@ -45,6 +47,7 @@ int vhost_net_backend(struct vhost *vh, unsigned index, int fd);
 
 /* vhost-vsock. -EADDRINUSE: another VM has the cid. */
 int vhost_vsock_set_cid(struct vhost *vh, u64 cid) __must_check;
+/* vhost-vsock: packets flow, or do not any more when it returns. 0 or -errno. */
 int vhost_vsock_run(struct vhost *vh, bool on);
 
 #endif

@@ -102,7 +102,9 @@ struct virtio_spec {
  * visible and gives it to the PCI host, which calls ops->destroy. name must live as long as d. On failure nothing is left. 0 or -errno.
  */
 int virtio_init(struct virtio_dev *d, const struct dev_ctx *ctx, const struct virtio_ops *ops, const struct virtio_spec *spec, const char *name) __must_check;
+/* 0 or -errno; on failure the caller still has it to destroy. */
 int virtio_plug(struct virtio_dev *d) __must_check;
+/* For ops->destroy: after everything that uses its queues. */
 void virtio_fini(struct virtio_dev *d);
 /* One log_error line for a failed virtio_init() or virtio_plug(), and the exit status for it. */
 int virtio_init_error(const char *name, int err);

@@ -46,6 +46,7 @@ enum boot_kind { BOOT_BZIMAGE, BOOT_PVH };
  * missing, a directory, a FIFO, empty.
  */
 int boot_open(const char *what, const char *path, int fd, struct boot_file *f) __must_check;
+/* Nothing on one with fd -1. */
 void boot_close(struct boot_file *f);
 
 /*

@@ -18,7 +18,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 
-/* sparse (make lint) tells little-endian guest values from host values, and guest physical from I/O virtual addresses. */
+/* sparse tells little-endian guest values from host values, and guest physical from I/O virtual addresses. */
 #ifdef __CHECKER__
 #define __bitwise __attribute__((bitwise))
 #define __force __attribute__((force))

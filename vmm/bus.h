@@ -52,7 +52,9 @@ struct bus {
 	const char *name;
 };
 
+/* An empty bus; name: a static string. b is embedded in its owner. -ENOMEM. */
 int bus_init(struct bus *b, const char *name) __must_check;
+/* No access is under way. Regions and doorbells that are left are forgotten. */
 void bus_fini(struct bus *b);
 
 /* -EEXIST if it overlaps another region, -EINVAL if empty or wrapping, -ENOMEM. The struct is copied. */
@@ -62,9 +64,13 @@ void bus_remove(struct bus *b, u64 base);
 
 /* len 0 matches any size. Falls back to signalling from bus_write() where the kernel refuses. -ENOMEM. */
 int bus_doorbell_add(struct bus *b, u64 addr, unsigned len, int fd) __must_check;
+/* The same values as when it was added; nothing if there is none. fd stays the caller's. */
 void bus_doorbell_del(struct bus *b, u64 addr, unsigned len, int fd);
 
-/* Direct mapping of host memory, page aligned. -ENOSYS without hooks. */
+/*
+ * Direct mapping of len bytes of host memory, all page aligned. The memory must stay until bus_unmap(), with the same values. -ENOSYS without
+ * hooks, else what KVM says (-ENOSPC, -EEXIST).
+ */
 int bus_map(struct bus *b, gpa_t gpa, u64 len, void *hva, bool readonly) __must_check;
 void bus_unmap(struct bus *b, gpa_t gpa, u64 len, void *hva);
 

@@ -18,6 +18,7 @@
 /* "[dddd:]bb:dd.f" -> dddd:bb:dd.f in lower case. -EINVAL for anything else. */
 int host_pci_parse(const char *s, char bdf[HOST_BDF_LEN]) __must_check;
 
+/* Whether sysfs has the function; bdf as host_pci_parse() gives it. */
 bool host_pci_exists(const char *sys, const char *bdf);
 
 struct host_pci {

@@ -29,6 +29,7 @@ int iommufd_open(struct iommufd *f, int inherited) __must_check;
 /* Destroys what is left, newest first, and says so at debug level. Nothing on a struct that is not open. */
 void iommufd_close(struct iommufd *f);
 
+/* An empty address space; ended by iommufd_destroy(), as all objects here. */
 int iommufd_ioas_alloc(struct iommufd *f, u32 *ioas) __must_check;
 /*
  * Maps every RAM slot at its guest address, readable and writable: by file where the kernel can, else by address. RAM is pinned from here
@@ -51,6 +52,7 @@ struct iommufd_hw {
 	struct iommufd_hw_vtd vtd;
 	struct iommufd_hw_amd amd;
 };
+/* dev_id: of a device that is bound. */
 int iommufd_hw_info(struct iommufd *f, u32 dev_id, struct iommufd_hw *out) __must_check;
 
 /* Bit i of those that matter for nesting, in order; false: there is no such bit, or none is known of this type of IOMMU. */

@@ -39,7 +39,9 @@ struct irq_lines {
 
 struct irq;
 
+/* be and ctx must live as long as it. -ENOMEM. */
 int irq_create(const struct irq_backend *be, void *ctx, struct irq **out) __must_check;
+/* No vector is left. NULL is allowed. */
 void irq_destroy(struct irq *irq);
 
 /* Raises one MSI now. Errors of the host are logged (rate limited): a device can do nothing about them. */
@@ -49,7 +51,10 @@ void irq_msi(struct irq *irq, u16 sid, u64 addr, u32 data);
 void irq_set_lines(struct irq *irq, const struct irq_lines *lines);
 void irq_line(struct irq *irq, u32 line, bool level);
 
-/* The interrupt controller's own routes, one per line (so that KVM knows which vectors want an EOI exit): data 0 and addr 0 = none. */
+/*
+ * The interrupt controller's own routes, one per line (so that KVM knows which vectors want an EOI exit): data 0 and addr 0 = none.
+ * -EINVAL: no such line, else what the backend says; the old route then stays. Any thread.
+ */
 int irq_line_route(struct irq *irq, u32 line, u64 addr, u32 data) __must_check;
 
 /* An eventfd that injects an MSI when signalled: for irqfds, vhost and VFIO. */
@@ -62,10 +67,11 @@ struct irq_vec {
 
 /* -ENOSPC when all routes are in use, -EMFILE. */
 int irq_vec_create(struct irq *irq, struct irq_vec *v) __must_check;
-/* Sets what the vector sends and attaches the irqfd; may be called again with new values. */
+/* Sets what the vector sends and attaches the irqfd; may be called again with new values. -errno: as before, or detached. */
 int irq_vec_set(struct irq_vec *v, u16 sid, u64 addr, u32 data) __must_check;
 /* Detaches: signals are then kept in the eventfd's counter, for the owner to read. */
 void irq_vec_mask(struct irq_vec *v);
+/* Closes the eventfd. Nothing on one that was not created. */
 void irq_vec_destroy(struct irq_vec *v);
 
 #endif

@@ -32,6 +32,7 @@ struct kvm {
 		_Static_assert(_IOC_SIZE(req) == sizeof(*(arg)), "ioctl argument has the wrong size");       \
 		kvm_ioctl_raw(fd, req, arg);                                                                 \
 	})
+/* The same without the check. */
 int kvm_ioctl_raw(int fd, unsigned long req, void *arg);
 /* For requests that take an integer or nothing. */
 int kvm_ioctl_val(int fd, unsigned long req, unsigned long val);

@@ -12,12 +12,14 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
+/* From here on lines of that level and graver ones are shown; LOG_WARN at first. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
 /* "error" "warn" "info" "debug" "trace"; -EINVAL for anything else, *level untouched. */
 int log_parse_level(const char *s, enum log_level *level) __must_check;
 
+/* One line without newline, for what only the user, the host or the end of the VM can cause. */
 void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
@@ -38,6 +40,7 @@ struct log_bucket {
 	u64 suppressed;
 };
 
+/* log_guest(): a warning, or one more of those that were suppressed. Debug lines know no limit: that level is for developers. */
 void log_guest_line(struct log_bucket *b, const char *fmt, ...) __printf(2, 3);
 
 #define log_guest(...)                                       \

@@ -36,11 +36,14 @@ struct mem_range {
  * reserved now. -EINVAL for ranges that are unaligned, empty, unordered or overlapping; -ENOMEM if the host has not enough; nothing is left behind on failure.
  */
 int mem_create(const struct mem_range *ranges, unsigned n, bool hugepages, struct mem **out) __must_check;
+/* Nobody has a pointer into it any more. NULL is allowed. */
 void mem_destroy(struct mem *m);
 
+/* The slots, ascending, until mem_destroy(); returns how many. */
 unsigned mem_slots(const struct mem *m, const struct mem_slot **slots);
 /* The file that RAM is, -1: it is none. */
 int mem_fd(const struct mem *m);
+/* Bytes of all slots together. */
 u64 mem_total_bytes(const struct mem *m);
 
 /* True if every byte of [gpa, gpa + len) is RAM. Total for all values; len 0 is true if gpa itself is RAM. */
@@ -80,7 +83,10 @@ int mem_discard(const struct mem *m, gpa_t gpa, u64 len) __must_check;
 /* A host IOMMU has the pages from here on: mem_clear() then writes zeros into them instead of giving them back. */
 void mem_pin(struct mem *m);
 
-/* Drops all contents (a reset): RAM reads zero again and the host's pages are given back, unless pinned. */
+/*
+ * Drops all contents (a reset): RAM reads zero again and the host's pages are given back, unless pinned. vCPUs paused, no device has a span.
+ * -errno of the host: some may be left.
+ */
 int mem_clear(struct mem *m) __must_check;
 
 #endif

@@ -107,8 +107,9 @@ struct pci_map {
 	u32 intx_line[4];            /* wired lines of INTA..INTD of device 0, swizzled */
 };
 
+/* With 00:00.0 on it. mmio and irq must live as long as it; map is copied. Before the guest runs. -ENOMEM, -EEXIST: the ECAM's place is taken. */
 int pci_host_create(struct bus *mmio, struct irq *irq, const struct pci_map *map, struct pci_host **out) __must_check;
-/* Destroys every function too. */
+/* Takes every function off the bus and destroys it. No vCPU runs. NULL is allowed. */
 void pci_host_destroy(struct pci_host *h);
 
 /*
@@ -128,12 +129,13 @@ void pci_fn_fini(struct pci_fn *fn);
 int pci_add_cap(struct pci_fn *fn, u8 id, unsigned len) __must_check;
 /* The same at a wanted 4-aligned offset from 0x40 up, before any pci_add_cap(). -EINVAL if taken. */
 int pci_add_cap_at(struct pci_fn *fn, u8 id, unsigned off, unsigned len) __must_check;
+/* An extended capability of len bytes, header included, behind those there are. Its offset, or -ENOSPC. */
 int pci_add_ext_cap(struct pci_fn *fn, u16 id, u8 version, unsigned len) __must_check;
 
 /* Memory BAR; a 64-bit one uses bar + 1 too. PCI_ROM: of at least 2 KiB, 32-bit, not prefetchable. -EINVAL. */
 int pci_add_bar(struct pci_fn *fn, unsigned bar, u64 size, bool is64, bool prefetch) __must_check;
 
-/* MSI-X with n vectors (1..2048), table and PBA inside a BAR that exists already. */
+/* MSI-X with n vectors (1..2048), table and PBA (offsets in bytes) inside a BAR that exists already. -EINVAL, -ENOMEM, -ENOSPC. */
 int pci_add_msix(struct pci_fn *fn, unsigned bar, unsigned n, u32 table_off, u32 pba_off) __must_check;
 
 /*
@@ -143,12 +145,14 @@ int pci_add_msix(struct pci_fn *fn, unsigned bar, unsigned n, u32 table_off, u32
 int pci_plug(struct pci_host *h, struct pci_fn *parent, u8 devfn, struct pci_fn *fn) __must_check;
 /* First free device number on bus 0 at or above from, or -ENOSPC. 00:1f.0 is reserved (the IOAPIC's source id). */
 int pci_free_dev(const struct pci_host *h, unsigned from) __must_check;
-/* A PCI Express root port on bus 0 with ACS; the function to put below it names it as parent. */
+/*
+ * A PCI Express root port on bus 0 with ACS; the function to put below it names it as parent. h owns it. -EEXIST, -EINVAL, -ENOMEM.
+ */
 int pci_root_port_create(struct pci_host *h, unsigned dev, struct pci_fn **out) __must_check;
 
 /*
- * Assigns buses, windows and BARs of everything plugged. Once, before the guest runs. -ENOSPC or
- * -ENOMEM after one log_error line, which names the function that finds no room.
+ * Assigns buses, windows and BARs of everything plugged. Once, before the guest runs. -ENOSPC or -ENOMEM after one log_error line, which names the
+ * function that finds no room.
  */
 int pci_assign(struct pci_host *h) __must_check;
 /* Valid after pci_assign(): the windows, for the DSDT and show. */
@@ -176,6 +180,7 @@ static inline void pci_cfg_set(struct pci_fn *fn, unsigned off, unsigned size, u
 {
 	put_le(fn->cfg + off, size, val);
 }
+/* Whether the guest lets it reach memory. fn->lock held. */
 bool pci_bus_master_on(const struct pci_fn *fn);
 
 /* Raises a vector: an MSI now, or its pending bit while masked. A vector >= n, or MSI-X disabled: nothing. fn->lock held. */

@@ -66,10 +66,10 @@ bool pci_fn_reset(struct pci_fn *fn);
 
 /* --- pci_bar.c --- */
 
-/* Takes BARs off the bus that no longer belong where they are; puts those on it that now can. fn->lock held. */
+/* Takes BARs off the bus that no longer belong where they are, and returns how many; puts those on it that now can. fn->lock held. */
 unsigned pci_bar_drop(struct pci_fn *fn);
 void pci_bar_place(struct pci_fn *fn);
-/* The address in the BAR's register. */
+/* The address in the BAR's register, whether it is decoded or not. fn->lock held once the guest runs. */
 gpa_t pci_bar_addr(const struct pci_fn *fn, unsigned bar);
 void pci_bar_set_addr(struct pci_fn *fn, unsigned bar, gpa_t gpa);
 
@@ -82,10 +82,15 @@ bool pci_msix_bar_write(struct pci_fn *fn, unsigned bar, u64 off, unsigned size,
 void pci_msix_sync(struct pci_fn *fn);
 /* All entries masked, nothing pending. fn->lock held. */
 void pci_msix_reset(struct pci_fn *fn);
+/* Frees the table. */
 void pci_msix_fini(struct pci_fn *fn);
 
 /* --- pci_bridge.c: root ports; fn is one where fn->bridge is set --- */
 
+/*
+ * What is below, NULL: nothing; and the secondary bus number. Both may be asked for without a lock. They are set before the guest runs, the number
+ * then follows the guest's register by pci_bridge_sync().
+ */
 struct pci_fn *pci_bridge_child(const struct pci_fn *fn);
 void pci_bridge_set_child(struct pci_fn *fn, struct pci_fn *child);
 u8 pci_bridge_secondary(const struct pci_fn *fn);

@@ -34,6 +34,7 @@ bool plat_x86_64_has_uart(const struct vm_config *c);
 /* The memory map for the guest (E820): RAM minus the ACPI area, reserved ECAM and so on. Returns the number of entries. */
 unsigned plat_x86_64_regions(const struct plat *p, struct boot_region *out, unsigned max);
 
+/* All tables, for a load at X86_ACPI_BASE; pci is assigned. *out is the caller's: acpi_free(). -ENOMEM, -E2BIG. */
 int plat_x86_64_acpi(const struct plat *p, const struct vm_config *c, struct pci_host *pci, struct acpi_tables *out) __must_check;
 
 #endif

@@ -38,6 +38,7 @@ typedef void (*reg_written_fn)(void *ctx, unsigned reg, u64 written);
 /* All registers to their reset values. */
 void reg_reset(struct reg_file *f);
 
+/* Total: an access of a size not taken, misaligned or beyond the table reads 0 and writes nothing. The owner's lock held; fn is called under it. */
 u64 reg_read(const struct reg_file *f, u64 off, unsigned size);
 void reg_write(struct reg_file *f, u64 off, unsigned size, u64 val, reg_written_fn fn, void *ctx);
 

@@ -26,8 +26,10 @@ struct report_obj; /* a JSON object being filled */
 
 /* start_ns: CLOCK_MONOTONIC when main() began; 0: now. Stamps REPORT_CONFIG. -ENOMEM. */
 int report_create(u64 start_ns, struct report **out) __must_check;
+/* Sections need not be taken out before. */
 void report_destroy(struct report *r);
 
+/* CLOCK_MONOTONIC, nanoseconds. */
 u64 report_now_ns(void);
 
 /* Stamps a phase; only the first call for each counts. Any thread. */

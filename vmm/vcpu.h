@@ -57,6 +57,7 @@ int vcpus_start(struct vcpus *v) __must_check;
  * Idempotent; before vcpus_start() it makes the threads start paused. Not from a vCPU thread; the caller must hold no device lock.
  */
 void vcpus_pause(struct vcpus *v);
+/* Those that are not parked go on. Any thread. */
 void vcpus_resume(struct vcpus *v);
 
 /* Exits to user space so far, all vCPUs (for benchmarks and the report). */

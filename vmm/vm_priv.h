@@ -72,11 +72,13 @@ struct vm {
 
 /* Buses, interrupt controller, power registers, serial port. vm->irq, pci exist. 0 or an exit status after log_error. */
 int machine_create(struct vm *vm) __must_check;
+/* Takes a VM in any state of completion. */
 void machine_destroy(struct vm *vm);
 /* Firmware tables, kernel, initrd and boot parameters into RAM; also again after a reset. 0 or an exit status after log_error. */
 int machine_load(struct vm *vm, struct boot_entry *entry) __must_check;
 /* The architecture's devices back to power-on state; vCPUs are paused. */
 void machine_reset(struct vm *vm);
+/* Event thread. */
 void machine_power_button(struct vm *vm);
 
 #endif

@@ -16,7 +16,9 @@ struct iotlb_key {
 	u32 tag;
 };
 
+/* An empty one. -ENOMEM. */
 int iotlb_create(struct iotlb **out) __must_check;
+/* NULL is allowed. */
 void iotlb_destroy(struct iotlb *t);
 
 /* A page that covers iova and allows the access. A write through one whose D has not been set is a miss. */
@@ -24,6 +26,7 @@ bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, b
 /* Adds or replaces. */
 void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, const struct s1_xlat *x);
 
+/* Drops what the invalidation covers, maybe more. */
 void iotlb_inv(struct iotlb *t, const struct s1_inv *inv);
 /* Drops what (dev, pasid) has. */
 void iotlb_drop(struct iotlb *t, u32 dev, u32 pasid);

@@ -68,7 +68,9 @@ struct viommu_scope {
 	u16 sid;
 };
 unsigned viommu_scopes(const struct viommu *v, struct viommu_scope *out, unsigned max);
+/* Of its registers. */
 gpa_t viommu_base(const struct viommu *v);
+/* As given when it was created. */
 const char *viommu_name(const struct viommu *v);
 
 /* Since creation; a reset does not clear them. */
@@ -83,6 +85,7 @@ struct viommu_counters {
 	u64 accesses;    /* to the unit's registers: each is an exit; unit only */
 	u64 faults;      /* requests refused */
 };
+/* Of all its devices together, and its own. Any thread. */
 void viommu_count(struct viommu *v, struct viommu_counters *out);
 /* The i-th device's, and its function; false if there is none. */
 bool viommu_count_fn(struct viommu *v, unsigned i, struct pci_fn **fn, struct viommu_counters *out);

@@ -27,6 +27,7 @@ struct vtd_ctx {
 	u32 max_pasid; /* first PASID beyond the directory */
 	bool pasid_enabled;
 };
+/* The same of a context entry, and of one of the PASID directory. */
 u8 vtd_decode_ctx(const struct vtd_caps *c, const u64 qw[4], struct vtd_ctx *out, bool *fpd);
 u8 vtd_decode_dir(const struct vtd_caps *c, u64 qw, gpa_t *pasid_table, bool *fpd);
 /* cfg gets kind, tag and table; on a fault it is untouched. */
