@@ -135,8 +135,10 @@ failed_one() { [ "$(cat "$out/$1.status" 2>/dev/null)" != 0 ] || grep -q '^not o
 
 # What failed is run once more, alone in a new host, and that result counts: an emulated CPU that stalls or corrupts its guest makes a sound test
 # fail now and then, a fault of nidus fails twice. The first failure is told all the same. Not in a soak, which looks for rare failures.
-# Suberror 3, an exit in the middle of an event, is the emulated CPU's as far as can be told: it comes with many interrupts, there only. A test
-# that met it is run up to three times more.
+# Suberror 3 is no fault of nidus: QEMU's SVM (target/i386/tcg, do_interrupt_all()) leaves the type of the guest's last exception in the VMCB when it
+# takes its valid bit away, and gives both out as EXITINTINFO. KVM (7.3, svm_check_emulate_instruction()) looks at the type alone, takes the exit for
+# one in the middle of an event, and gives up at the first access to a page of device memory. A guest that has a page fault and then reads a BAR's
+# next page ends so at the first try, nidus's and QEMU's (2 of 2 each). A test that met it is run up to three times more.
 emulator_fault='KVM internal error, suberror 3'
 run_again() # NEEDS GUESTS TIMEOUT ITEM...
 {
