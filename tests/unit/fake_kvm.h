@@ -10,7 +10,6 @@
 #ifndef NIDUS_FAKE_KVM_H
 #define NIDUS_FAKE_KVM_H
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <poll.h>
@@ -247,12 +246,8 @@ static int fake_set_region(const struct kvm_userspace_memory_region *r)
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (req == KVM_RUN)
 		return fake_run(fd);
 	/* Only KVM's: those of a terminal or a block device are the host's. */
@@ -397,17 +392,6 @@ static inline void fake_end(void)
 	for (unsigned i = 0; i < fake.n_vcpus; i++)
 		__real_munmap(fake.vcpu[i].run, FAKE_RUN_SIZE);
 	fake.n_vcpus = 0;
-}
-
-static inline unsigned fake_open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 #endif

@@ -65,12 +65,8 @@ int __wrap_ioctl(int fd, unsigned long req, ...);
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (cpu.fail_req && req == cpu.fail_req) {
 		errno = EINVAL;
 		return -1;

@@ -24,12 +24,8 @@ int __wrap_ioctl(int fd, unsigned long req, ...);
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
 	const struct kvm_irq_routing *t;
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	seen.calls++;
 	seen.req = req;
 	if (req == KVM_SIGNAL_MSI)

@@ -60,12 +60,8 @@ static int set_region(const struct kvm_userspace_memory_region *r)
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (h.eintr) {
 		h.eintr--;
 		return refuse(EINTR);

@@ -14,12 +14,8 @@ static s32 seen_fd;
 int __wrap_ioctl(int fd, unsigned long req, ...);
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	errno = fail_with;
 	if (fail_with)
 		return -1;

@@ -89,12 +89,8 @@ static int set_offload(unsigned long flags)
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
 	struct ifreq *r;
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	r = arg;
 	switch (req) {
 	case TUNSETIFF:

@@ -260,13 +260,9 @@ int __wrap_ioctl(int fd, unsigned long req, ...);
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 	int mem;
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (++calls == failing) {
 		errno = EMFILE;
 		return -1;
@@ -288,19 +284,6 @@ int __wrap_ioctl(int fd, unsigned long req, ...)
 	default:
 		return 0;
 	}
-}
-
-static unsigned open_fds(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++) {
-		int copy = dup(fd);
-
-		n += copy >= 0;
-		close(copy);
-	}
-	return n;
 }
 
 static void test_vcpus_create_any_failing_call_leaves_nothing(void **state)

@@ -64,12 +64,8 @@ static void note(unsigned long req, void *arg)
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (req == k.fail_req) {
 		errno = k.fail_err;
 		return -1;

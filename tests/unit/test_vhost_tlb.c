@@ -29,12 +29,8 @@ int __wrap_open64(const char *path, int flags, ...);
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (req != VHOST_GET_BACKEND_FEATURES && req != VHOST_SET_BACKEND_FEATURES)
 		return __real_ioctl(fd, req, arg);
 	if (k.err) {

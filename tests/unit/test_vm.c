@@ -60,7 +60,7 @@ static struct vm_config large(void)
 /* One VM from its start to its end, which leaves nothing behind. */
 static int run(const struct vm_config *c, const struct step *script, unsigned fail_at)
 {
-	unsigned fds = fake_open_fds();
+	unsigned fds = open_fds();
 	sigset_t before = { 0 }, after = { 0 };
 	struct stat st;
 	int status;
@@ -73,7 +73,7 @@ static int run(const struct vm_config *c, const struct step *script, unsigned fa
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_int_equal(fake.maps, 0);
-	assert_int_equal(fake_open_fds(), fds);
+	assert_int_equal(open_fds(), fds);
 	assert_int_not_equal(stat(sock, &st), 0);
 	return status;
 }

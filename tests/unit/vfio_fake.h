@@ -540,12 +540,8 @@ static inline int fake_dev_ioctl(unsigned long req, void *arg, bool second)
 
 int __wrap_ioctl(int fd, unsigned long req, ...)
 {
-	va_list ap;
-	void *arg;
+	void *arg = IOCTL_ARG(req);
 
-	va_start(ap, req);
-	arg = va_arg(ap, void *);
-	va_end(ap);
 	if (!fake_is(fd))
 		return __real_ioctl(fd, req, arg);
 	if (fake_fails())
