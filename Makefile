@@ -51,6 +51,7 @@ endif
 # Linked for every architecture.
 SRCS := \
 	vmm/log.c \
+	vmm/host_error.c \
 	vmm/mem.c \
 	vmm/dma.c \
 	vmm/bus.c \

@@ -8,6 +8,7 @@
 
 #include "devices/blk_image.h"
 #include "vmm/config.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 
 #define SECTOR 512
@@ -16,10 +17,6 @@
 
 static int open_errno(const char *path, int err)
 {
-	if (err == EMFILE || err == ENFILE) {
-		log_error("--disk %s: %s: raise the limit on open files (ulimit -n)", path, strerror(err));
-		return EXIT_HOST;
-	}
 	if (err == EISDIR)
 		log_error("--disk %s: a directory, not a disk image", path);
 	else if (err == ENXIO)
@@ -27,8 +24,8 @@ static int open_errno(const char *path, int err)
 	else if (err == EACCES || err == EROFS || err == EPERM)
 		log_error("--disk %s: %s: give access to it, or add ,ro if it is only to be read", path, strerror(err));
 	else
-		log_error("--disk %s: %s", path, strerror(err));
-	return EXIT_NOINPUT;
+		log_error("--disk %s: %s", path, host_error_text(-err));
+	return host_error_status(-err);
 }
 
 static int open_fd(const struct disk_cfg *cfg, int *out)

@@ -16,6 +16,7 @@
 #include "devices/virtio.h"
 #include "devices/virtio_regs.h"
 #include "vmm/config.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 
 static struct virtio_dev *to_virtio(struct pci_fn *fn)
@@ -572,10 +573,7 @@ int virtio_init_error(const char *name, int err)
 		log_error("%s: no room for another device on PCI bus 0: give fewer", name);
 		return EXIT_USAGE;
 	}
-	if (err == -EMFILE || err == -ENFILE)
-		log_error("%s: %s: raise the limit on open files (ulimit -n)", name, strerror(-err));
-	else
-		log_error("%s: the device cannot be created: %s", name, strerror(-err));
+	log_error("%s: the device cannot be created: %s", name, host_error_text(err));
 	return EXIT_HOST;
 }
 

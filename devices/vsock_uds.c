@@ -24,6 +24,7 @@
 #include "devices/virtio_regs.h"
 #include "devices/vsock.h"
 #include "vmm/config.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 
 #define QUEUE_SIZE 128
@@ -681,6 +682,11 @@ static int clear_path(const struct sockaddr_un *sa)
 		close(fd);
 	if (err == ECONNREFUSED && unlink(sa->sun_path) == 0)
 		return 0;
+	/* EAGAIN: one that is busy. */
+	if (err && err != EAGAIN) {
+		log_error("--vsock uds=%s: %s", sa->sun_path, host_error_text(-err));
+		return host_error_status(-err);
+	}
 	log_error("--vsock uds=%s: another program listens there: give another path", sa->sun_path);
 	return EXIT_NOINPUT;
 }
@@ -702,8 +708,10 @@ static int open_listener(struct uds *u)
 	u->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (u->listen_fd < 0 || bind(u->listen_fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(u->listen_fd, 64) < 0 ||
 	    lstat(u->path, &st) < 0) {
-		log_error("--vsock uds=%s: %s", u->path, strerror(errno));
-		return EXIT_NOINPUT;
+		int err = -errno;
+
+		log_error("--vsock uds=%s: %s", u->path, host_error_text(err));
+		return host_error_status(err);
 	}
 	u->dev = st.st_dev;
 	u->ino = st.st_ino;

@@ -6,19 +6,21 @@
 
 #include "firmware/boot.h"
 #include "firmware/loader.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 #include "vmm/memmap_x86_64.h"
 
 int boot_open(const char *what, const char *path, int fd, struct boot_file *f)
 {
 	const char *why = NULL;
+	int own, status = EXIT_NOINPUT;
 	struct stat st;
-	int own;
 
 	/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 	own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (own < 0 || fstat(own, &st) < 0) {
-		log_error("%s %s: %s", what, path, strerror(errno));
+		status = host_error_status(-errno);
+		log_error("%s %s: %s", what, path, host_error_text(-errno));
 		goto close_own;
 	}
 	if (S_ISDIR(st.st_mode))
@@ -37,7 +39,7 @@ int boot_open(const char *what, const char *path, int fd, struct boot_file *f)
 close_own:
 	if (own >= 0)
 		close(own);
-	return EXIT_NOINPUT;
+	return status;
 }
 
 void boot_close(struct boot_file *f)

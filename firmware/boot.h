@@ -42,8 +42,8 @@ struct boot_entry {
 enum boot_kind { BOOT_BZIMAGE, BOOT_PVH };
 
 /*
- * Opens a regular file for reading (fd given: dup it). 0 or EXIT_NOINPUT after one log_error line naming what (e.g. "--kernel") and the file:
- * missing, a directory, a FIFO, empty.
+ * Opens a regular file for reading (fd given: dup it). After one log_error line naming what (e.g. "--kernel") and the file EXIT_NOINPUT:
+ * missing, a directory, a FIFO, empty; or EXIT_HOST: no descriptor left.
  */
 int boot_open(const char *what, const char *path, int fd, struct boot_file *f) __must_check;
 /* Nothing on one with fd -1. */

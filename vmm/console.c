@@ -24,6 +24,7 @@
 
 #include "vmm/console.h"
 #include "vmm/event.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 
 #define CTRL_A 0x01
@@ -462,8 +463,8 @@ static int open_file(struct console *c, const struct file_cfg *f)
 		rc = c->out_fd < 0 ? -errno : 0;
 	}
 	if (rc)
-		log_error("--console: cannot write %s: %s", f->path, strerror(-rc));
-	return rc ? EXIT_NOINPUT : 0;
+		log_error("--console: cannot write %s: %s", f->path, host_error_text(rc));
+	return rc ? host_error_status(rc) : 0;
 }
 
 /* The slave stays open here, so that users may come and go, and its modes raw. */
@@ -509,7 +510,7 @@ static int open_kind(struct console *c, const struct console_cfg *cfg)
 	}
 	if (!rc)
 		return 0;
-	log_error("--console: %s: check the descriptor limit (ulimit -n)", strerror(-rc));
+	log_error("--console: %s", host_error_text(rc));
 	return EXIT_HOST;
 }
 
@@ -547,7 +548,7 @@ int console_create(struct event *ev, const struct console_cfg *cfg, const struct
 	c->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = c->kick_fd < 0 ? -errno : event_add(ev, &c->kick_src, c->kick_fd, EPOLLIN, on_kick, c);
 	if (rc) {
-		log_error("--console: %s: check the descriptor limit (ulimit -n)", strerror(-rc));
+		log_error("--console: %s", host_error_text(rc));
 		rc = EXIT_HOST;
 	} else {
 		rc = open_kind(c, cfg);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "vmm/config.h"
+#include "vmm/host_error.h"
 #include "vmm/kvm.h"
 #include "vmm/log.h"
 #include "vmm/vcpu.h"
@@ -61,12 +62,8 @@ static int open_node(const char *node)
 	case EPERM:
 		log_error("%s: no permission: add the user to group kvm (usermod -aG kvm USER) and log in again", node);
 		break;
-	case EMFILE:
-	case ENFILE:
-		log_error("%s: too many open files: raise the limit (ulimit -n)", node);
-		break;
 	default:
-		log_error("%s: cannot be opened: %s", node, strerror(errno));
+		log_error("%s: cannot be opened: %s", node, host_error_text(-errno));
 	}
 	return -1;
 }
@@ -92,12 +89,10 @@ static int create_vm(struct kvm *k, const char *node)
 		k->vm_fd = fd;
 		return 0;
 	}
-	if (fd == -EMFILE || fd == -ENFILE)
-		log_error("%s: too many open files: raise the limit (ulimit -n)", node);
-	else if (fd == -EBUSY)
+	if (fd == -EBUSY)
 		log_error("%s: another hypervisor uses the CPU's virtualization: stop it", node);
 	else
-		log_error("%s: cannot create a VM: %s", node, strerror(-fd));
+		log_error("%s: cannot create a VM: %s", node, host_error_text(fd));
 	return EXIT_HOST;
 }
 

@@ -19,6 +19,7 @@
 
 #include "devices/ioapic.h"
 #include "vmm/config.h"
+#include "vmm/host_error.h"
 #include "vmm/log.h"
 #include "vmm/vcpu.h"
 
@@ -313,7 +314,7 @@ static int vcpu_create(struct vcpus *s, unsigned index)
 	int r;
 
 	if (fd < 0) {
-		log_error("KVM cannot create vCPU %u: %s%s", index, strerror(-fd), fd == -EMFILE ? ": raise the limit (ulimit -n)" : "");
+		log_error("KVM cannot create vCPU %u: %s", index, host_error_text(fd));
 		return EXIT_HOST;
 	}
 	v->fd = fd;

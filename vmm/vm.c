@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "devices/ioapic.h"
+#include "vmm/host_error.h"
 #include "vmm/host_pci.h"
 #include "vmm/log.h"
 #include "vmm/vfio.h"
@@ -141,10 +142,7 @@ static void on_signal(void *arg, u32 events)
 
 static int host_error(const char *what, int err)
 {
-	if (err == -EMFILE || err == -ENFILE)
-		log_error("%s: no file descriptor left: raise the limit (ulimit -n, LimitNOFILE=)", what);
-	else
-		log_error("%s: %s", what, strerror(-err));
+	log_error("%s: %s", what, host_error_text(err));
 	return EXIT_HOST;
 }
 

@@ -228,7 +228,9 @@ static int fake_create_vcpu(void)
 	int fd = memfd_create("vcpu", MFD_CLOEXEC);
 	struct fake_vcpu *v = &fake.vcpu[fake.n_vcpus];
 
-	assert_true(fd >= 0 && fake.n_vcpus < FAKE_CPUS);
+	if (fd < 0)
+		return -1;
+	assert_true(fake.n_vcpus < FAKE_CPUS);
 	assert_int_equal(ftruncate(fd, FAKE_RUN_SIZE), 0);
 	v->fd = fd;
 	v->run = __real_mmap64(NULL, FAKE_RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

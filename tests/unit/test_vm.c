@@ -4,6 +4,7 @@
 #include "tests/unit/fake_kvm.h"
 
 #include <elf.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
@@ -259,6 +260,36 @@ static void test_vm_large_survives_each_failure(void **state)
 	fail_each(large, twice);
 }
 
+/* The same with the host's own limit, which counts the descriptors of libraries too: those of io_uring, sockets, copies. */
+static void test_vm_large_needs_descriptors_and_says_so(void **state)
+{
+	struct vm_config c = large();
+	struct rlimit old, few;
+	unsigned refused = 0;
+	int status;
+
+	c.reboot_reset = true;
+	c.report = NULL;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = open_fds();
+	do {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		few.rlim_cur++;
+		fake_start(twice, 0);
+		status = vm_run(&c);
+		fake_end();
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		if (status == 3)
+			break;
+		refused++;
+		if (fake.n_errors != 1 || status != EXIT_HOST || !strstr(fake.said, "ulimit -n"))
+			fail_msg("%u descriptors: status %d, %u messages, the last: %s", (unsigned)few.rlim_cur, status, fake.n_errors, fake.said);
+	} while (few.rlim_cur < 200);
+	assert_int_equal(status, 3);
+	assert_true(refused > 20);
+}
+
 /* An ELF kernel with a PVH entry point: one segment at 1 MiB, one note. */
 static void make_kernel(void)
 {
@@ -318,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_vm_missing_file_is_told_before_kvm_is_opened),
 		cmocka_unit_test(test_vm_small_survives_each_failure),
 		cmocka_unit_test(test_vm_large_survives_each_failure),
+		cmocka_unit_test(test_vm_large_needs_descriptors_and_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);
