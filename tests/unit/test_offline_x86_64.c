@@ -1,10 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// wrap: malloc calloc strdup eventfd log_line
 #include "tests/unit/unit.h"
 
 #include "devices/devices.h"
 #include "tests/unit/acpi_find.h"
+#include "vmm/log.h"
 #include "vmm/memmap_x86_64.h"
 #include "vmm/offline.h"
+
+/* The call to fail, counted from 1; 0: none. And what was said. */
+static unsigned calls, fail_at, said;
+
+static bool fails(int err)
+{
+	if (++calls != fail_at)
+		return false;
+	errno = err;
+	return true;
+}
+
+void *__real_malloc(size_t len);
+void *__wrap_malloc(size_t len)
+{
+	return fails(ENOMEM) ? NULL : __real_malloc(len);
+}
+
+void *__real_calloc(size_t n, size_t len);
+void *__wrap_calloc(size_t n, size_t len)
+{
+	return fails(ENOMEM) ? NULL : __real_calloc(n, len);
+}
+
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s)
+{
+	return fails(ENOMEM) ? NULL : __real_strdup(s);
+}
+
+int __real_eventfd(unsigned count, int flags);
+int __wrap_eventfd(unsigned count, int flags)
+{
+	return fails(EMFILE) ? -1 : __real_eventfd(count, flags);
+}
+
+void __wrap_log_line(enum log_level level, const char *fmt, ...)
+{
+	said += level == LOG_ERROR;
+}
 
 /* A configuration with n disks whose files do not exist. */
 static struct vm_config machine(unsigned disks)
@@ -95,6 +137,38 @@ static void test_create_too_much_memory_is_a_usage_error(void **state)
 	assert_int_equal(open_fds(), fds);
 }
 
+/* Every kind of device, and a function of the host that is not there. */
+static void test_create_any_failing_call_is_told_once_and_leaves_nothing(void **state)
+{
+	struct vm_config c = machine(2);
+	unsigned fds = open_fds(), n;
+	struct offline *o;
+
+	c.disks[1].viommu = ON;
+	c.viommu = VIOMMU_VTD;
+	c.balloon = c.testdev = c.vsock = true;
+	c.vsock_cid = 3;
+	c.nets[c.n_nets++] = (struct net_cfg){ .tap = { .path = "tap0", .fd = -1 }, .viommu = ON };
+	c.vfios[c.n_vfios++] = (struct vfio_cfg){ .bdf = "ffff:ff:1f.7", .dev = { .fd = -1 } };
+	calls = fail_at = 0;
+	assert_int_equal(offline_x86_64_create(&c, &o), 0);
+	offline_x86_64_destroy(o);
+	n = calls;
+	assert_true(n > 50);
+	for (fail_at = 1; fail_at <= n; fail_at++) {
+		int status;
+
+		calls = said = 0;
+		status = offline_x86_64_create(&c, &o);
+		if (!status)
+			offline_x86_64_destroy(o);
+		if (status ? status != EXIT_HOST || said != 1 : said)
+			fail_msg("call %u of %u: status %d, %u messages", fail_at, n, status, said);
+		assert_int_equal(open_fds(), fds);
+	}
+	fail_at = 0;
+}
+
 static void test_lines_ascending(void **state)
 {
 	struct vm_config c = machine(0);
@@ -114,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_create_tables_carry_the_assigned_windows),
 		cmocka_unit_test(test_create_console_off_has_no_com1),
 		cmocka_unit_test(test_create_too_much_memory_is_a_usage_error),
+		cmocka_unit_test(test_create_any_failing_call_is_told_once_and_leaves_nothing),
 		cmocka_unit_test(test_lines_ascending),
 	};
 
