@@ -15,7 +15,8 @@
 #   --append TEXT       more words for L1's kernel command line
 #   --out DIR           the folder for results, instead of a temporary one
 #   --env NAME=VALUE    a variable for COMMAND (repeatable)
-#   --timeout SECONDS   end everything after this time (default 600)
+#   --timeout SECONDS   end everything after this time on an idle machine (default 600), later on
+#                       a loaded one: RIG_SLOW times as much
 #   --tty               COMMAND gets a terminal (the caller's) instead of an output stream
 #
 # COMMAND sees the machine's own files, read-only, with empty writable /tmp and /run, and
@@ -165,26 +166,41 @@ else
 	exec 3<>"$work/stdin"
 fi
 
+# within SECONDS FILE: waits until FILE exists or the child is gone; after the time the child is
+# ended, and the result is 1.
+within()
+{
+	local since=$SECONDS
+	while [ ! -e "$2" ] && kill -0 "$child" 2>/dev/null; do
+		if [ $((SECONDS - since)) -ge "$1" ]; then
+			kill "$child" 2>/dev/null || true
+			for _ in 1 2 3 4 5 6 7 8 9 10; do
+				kill -0 "$child" 2>/dev/null || return 1
+				sleep 0.5
+			done
+			kill -KILL "$child" 2>/dev/null || true
+			return 1
+		fi
+		sleep 0.3
+	done
+}
+
 # On a loaded machine an emulated host may fail before it reaches the command: it gets
 # boot_limit seconds for that, and three attempts.
 boot_limit=180
 try=1
 while :; do
 	rm -f "$out/.rig/started" "$out/.rig/status"
-	# --foreground lets QEMU read the terminal
-	timeout --foreground -k 5 "$timeout" "$qemu" "$@" <&3 \
-		2> >(grep -v "TCG doesn.t support requested feature" >&2) &
+	"$qemu" "$@" <&3 2> >(grep -v "TCG doesn.t support requested feature" >&2) &
 	child=$!
 	since=$SECONDS
-	slow=""
-	while [ ! -e "$out/.rig/started" ] && kill -0 "$child" 2>/dev/null; do
-		if [ $((SECONDS - since)) -ge $boot_limit ]; then
-			slow=1
-			kill "$child" 2>/dev/null || true
-			break
-		fi
-		sleep 0.5
-	done
+	slow="" late=""
+	within $boot_limit "$out/.rig/started" || slow=1
+	if [ -e "$out/.rig/started" ]; then
+		load=$(((SECONDS - since) / 12 + 1))
+		timeout=$((timeout * load))
+		within "$timeout" "$work/never" || late=1
+	fi
 	status=0
 	wait "$child" || status=$?
 	child=""
@@ -202,7 +218,7 @@ fi
 keep=$CACHE/log/l1-console.$$.log
 cp "$log" "$keep" 2>/dev/null || true
 tail -n 20 "$log" >&2 2>/dev/null || true
-if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+if [ -n "$late" ]; then
 	say "the command did not end within $timeout s; L1's console is in $keep"
 	exit 124
 fi
