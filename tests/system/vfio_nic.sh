@@ -55,7 +55,7 @@ expect_console "e1000e by MSI: that is its interrupt" "PCI-MSI-"
 
 check "igb: bind" "$NIDUS" bind "$igb"
 nic_run "igb" "$igb" rig 1 "" --vfio "$igb"
-expect_console "igb: it has several interrupts" "eth0-TxRx-0"
+expect_console "igb: it has several interrupts" "eth0-rx-0"
 "$NIDUS" unbind "$igb"
 
 virtio=$(card_with 52:54:00:00:00:03)
