@@ -9,6 +9,7 @@
 #   microvm [OPTION...]                sets VMM to QEMU's microvm machine with KERNEL, INITRD, MEM (MiB) and the words APPEND
 #   q35 [OPTION...]                    ... to its PCI Express machine
 #   nidus_vm [OPTION...]               ... to nidus with the same
+#   vmm_start_held                     starts VMM with an input on which its guest can wait: a line by each vmm_go
 #   vmm_run SECONDS                    runs VMM to its end; console in VM_CONSOLE
 #   per A B                            A for each B
 #   mapped pairs|map|unmap             what the guest's dmabench printed: how many, nanoseconds
@@ -60,6 +61,18 @@ vmm_start()
 	"${VMM[@]}" </dev/null >"$VM_CONSOLE" 2>"$VM_STDERR" &
 	VM_PID=$!
 }
+
+vmm_start_held()
+{
+	mkfifo "$TMP/in"
+	VM_STATUS=""
+	"${VMM[@]}" <"$TMP/in" >"$VM_CONSOLE" 2>"$VM_STDERR" &
+	VM_PID=$!
+	exec 5>"$TMP/in"
+	rm "$TMP/in"
+}
+
+vmm_go() { echo go >&5; }
 
 # The emulated CPU's own faults end a VM now and then, nidus's and the peer's alike: three attempts.
 vmm_run()
