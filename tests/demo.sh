@@ -83,4 +83,4 @@ if [ -t 0 ] && [ -t 1 ]; then
 	tty=--tty
 fi
 # shellcheck disable=SC2086
-exec tests/rig/l1.sh $tty --guests "$guest" --timeout 600 --env NIDUS_DEMO_GUEST="$guest" -- tests/demo.sh --inside
+exec tests/rig/l1.sh --dist-qemu $tty --guests "$guest" --timeout 600 --env NIDUS_DEMO_GUEST="$guest" -- tests/demo.sh --inside

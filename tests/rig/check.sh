@@ -133,32 +133,22 @@ run_lanes() # NEEDS GUESTS TIMEOUT ITEM...
 
 failed_one() { [ "$(cat "$out/$1.status" 2>/dev/null)" != 0 ] || grep -q '^not ok' "$out/$1.tap"; }
 
-# What failed is run once more, alone in a new host, and that result counts: an emulated CPU that stalls or corrupts its guest makes a sound test
-# fail now and then, a fault of nidus fails twice. The first failure is told all the same. Not in a soak, which looks for rare failures.
-# Suberror 3 is no fault of nidus: QEMU's SVM (target/i386/tcg, do_interrupt_all()) leaves the type of the guest's last exception in the VMCB when it
-# takes its valid bit away, and gives both out as EXITINTINFO. KVM (7.3, svm_check_emulate_instruction()) looks at the type alone, takes the exit for
-# one in the middle of an event, and gives up at the first access to a page of device memory. A guest that has a page fault and then reads a BAR's
-# next page ends so at the first try, nidus's and QEMU's (2 of 2 each). A test that met it is run up to three times more.
-emulator_fault='KVM internal error, suberror 3'
+# What failed is run once more, alone in a new host, and that result counts: time limits are for a machine that does nothing else, and a fault of
+# nidus fails twice. The first failure is told all the same. Not in a soak, which looks for rare failures.
 run_again() # NEEDS GUESTS TIMEOUT ITEM...
 {
-	local needs=$1 guests=$2 total=$3 item name try again
+	local needs=$1 guests=$2 total=$3 item name again=()
 	shift 3
 	[ -z "${SOAK:-}" ] || return 0
-	for try in 1 2 3; do
-		again=()
-		for item; do
-			name=${item#*:}
-			failed_one "$name" || continue
-			[ $try = 1 ] || grep -qs "$emulator_fault" "$out/$name.tap" || continue
-			echo "# $name failed and is run again alone:"
-			sed "s/^/#   /" "$out/$name.tap" 2>/dev/null || true
-			rm -f "$out/$name.status" "$out/$name.tap"
-			again+=("$item")
-		done
-		[ ${#again[@]} -gt 0 ] || return 0
-		run_group "$needs" "$guests" "$total" "${again[@]}"
+	for item; do
+		name=${item#*:}
+		failed_one "$name" || continue
+		echo "# $name failed and is run again alone:"
+		sed "s/^/#   /" "$out/$name.tap" 2>/dev/null || true
+		rm -f "$out/$name.status" "$out/$name.tap"
+		again+=("$item")
 	done
+	[ ${#again[@]} -eq 0 ] || run_group "$needs" "$guests" "$total" "${again[@]}"
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/nidus-check.XXXXXX")

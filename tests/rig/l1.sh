@@ -2,8 +2,10 @@
 # tests/rig/l1.sh - boots the emulated host L1 and runs a command in it as root.
 #
 # usage: l1.sh [option...] -- COMMAND [ARG...]
-#   --level stock|nest  stock (default): Debian's newest 7.x kernel under the distribution's
-#                       QEMU; nest: the rig's own kernel under the QEMU whose VT-d can nest
+#   --level stock|nest  stock (default): Debian's newest 7.x kernel on a machine without IOMMU;
+#                       nest: the rig's own kernel on one whose VT-d can nest
+#   --dist-qemu         level stock under the distribution's QEMU, so that nothing has to be built: good for one guest. Its emulated SVM
+#                       corrupts or ends guests now and then (qemu-11.1-svm-events.patch)
 #   --no-nest           level nest with a VT-d that offers no nested translation
 #   --no-iommu          level nest without any IOMMU
 #   --mem SIZE          memory of L1 (default 3G)
@@ -33,11 +35,12 @@
 . "$RIG/qemu.sh"
 . "$RIG/nest.sh"
 
-level=stock nest=on iommu=on mem=3G smp=1 guests="" append="" out="" timeout=600 tty=0
+level=stock own=1 nest=on iommu=on mem=3G smp=1 guests="" append="" out="" timeout=600 tty=0
 extra=() disks=() env=()
 need() { [ $# -ge 2 ] || die "$1 needs a value"; }
 while [ $# -gt 0 ]; do
 	case $1 in
+	--dist-qemu) own=0 ;;
 	--no-nest) nest=off ;;
 	--no-iommu) iommu=off ;;
 	--tty) tty=1 ;;
@@ -59,27 +62,32 @@ done
 [ $# -gt 0 ] || die "no command; usage: l1.sh [option...] -- COMMAND [ARG...]"
 
 dist=$(qemu_dist)
+if [ $own = 1 ]; then
+	qemu=$(nest_qemu)/qemu-system-x86_64
+	LD_LIBRARY_PATH=$(qemu_libs)
+	export LD_LIBRARY_PATH
+else
+	qemu=$dist/bin/qemu-system-x86_64
+fi
 case $level in
 stock)
 	kernel=$(kernel_stock trixie-backports amd64)
 	bzimage=$kernel/bzImage
-	qemu=$dist/bin/qemu-system-x86_64
 	machine=q35
 	unit=()
 	;;
 nest)
 	kernel=""
 	bzimage=$(nest_kernel)/bzImage
-	qemu=$(nest_qemu)/qemu-system-x86_64
 	machine=q35,kernel-irqchip=off
 	unit=(-device intel-iommu,scalable-mode=on,fsts=on,x-nest=on)
 	[ "$nest" = on ] || unit=(-device intel-iommu,scalable-mode=on,fsts=on)
 	[ "$iommu" = on ] || unit=()
 	append="intel_iommu=on,sm_on $append"
-	export LD_LIBRARY_PATH="$dist/root/usr/lib/x86_64-linux-gnu:$dist/root/lib/x86_64-linux-gnu"
 	;;
 *) die "no level $level; stock and nest exist" ;;
 esac
+[ $own = 1 ] || [ $level = stock ] || die "--dist-qemu is for level stock"
 
 l1_initrd_make() { initrd_make "$1/initrd" "$RIG/l1-init" "$2" l1.order; }
 initrd=$(entry "l1-$level-$(hash_of "$kernel" @"$RIG/l1-init" @"$RIG/initrd.sh")" \

@@ -48,7 +48,8 @@ entry()
 			shift
 			maker=$1
 			shift
-			"$maker" "$tmp" "$@" >&2 9>&-
+			# said here, since bash forgets -e in a command substitution
+			"$maker" "$tmp" "$@" >&2 9>&- || exit 1
 			mv -T "$tmp" "$dir"
 		) || return 1
 	fi

@@ -3,8 +3,8 @@
 # Sourced after lib.sh and apt.sh.
 #
 #   qemu_dist   prints a folder holding bin/qemu-system-x86_64 (a script that finds its
-#               libraries), share/ (BIOS and option ROMs) and lib.path (the libraries, for
-#               another QEMU that needs the same ones)
+#               libraries) and share/ (BIOS and option ROMs)
+#   qemu_libs   prints the LD_LIBRARY_PATH of its libraries, for another QEMU that needs the same ones
 #
 # On Debian 12 the package comes from bookworm-backports, elsewhere from the release itself.
 
@@ -21,7 +21,7 @@ qemu_suites()
 
 qemu_make()
 {
-	local out=$1 deb lib=usr/lib/x86_64-linux-gnu
+	local out=$1 deb
 	apt_closure "$(qemu_suites)" "$out/deb" qemu-system-x86
 	for deb in "$out"/deb/*.deb; do
 		case ${deb##*/} in
@@ -35,7 +35,6 @@ qemu_make()
 	cp -Ln "$out"/root/usr/share/seabios/* "$out/share/" 2>/dev/null || true
 	cp -Lnr "$out"/root/usr/share/qemu/* "$out/share/" 2>/dev/null || true
 	cp -Ln "$out"/root/usr/lib/ipxe/qemu/* "$out/share/" 2>/dev/null || true
-	echo "root/$lib:root/lib/x86_64-linux-gnu" >"$out/lib.path"
 	cat >"$out/bin/qemu-system-x86_64" <<-'END'
 	#!/bin/sh
 	# the unpacked QEMU with the libraries unpacked beside it
@@ -45,7 +44,7 @@ qemu_make()
 	exec "$top/root/usr/bin/qemu-system-x86_64" -L "$top/share" "$@"
 	END
 	chmod +x "$out/bin/qemu-system-x86_64"
-	"$out/bin/qemu-system-x86_64" --version | head -n 1
+	"$out/bin/qemu-system-x86_64" --version
 }
 
 qemu_dist()
@@ -59,4 +58,11 @@ qemu_dist()
 		rm -rf "$dir"
 	fi
 	entry "$name" qemu_make
+}
+
+qemu_libs()
+{
+	local dir
+	dir=$(qemu_dist)
+	echo "$dir/root/usr/lib/x86_64-linux-gnu:$dir/root/lib/x86_64-linux-gnu"
 }

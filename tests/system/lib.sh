@@ -32,7 +32,6 @@
 #
 #   ok NAME / not_ok NAME / skip NAME WHY      one result
 #   check NAME COMMAND...                      ok if COMMAND succeeds
-#   cpus N NAME                                CPUS becomes N in a soak, else 1 and a skip says so
 #   note TEXT                                  a comment line
 #   guest_initrd GUEST [NAME=FILE...] <SCRIPT  prints the path of the guest's initrd with SCRIPT
 #                                              (read from stdin) as its test. Inside, a script
@@ -91,19 +90,6 @@ not_ok()
 	[ -z "$VM_STATUS" ] || note "exit status: $VM_STATUS"
 	tail -n 5 "$VM_STDERR" | awk '{ print "# stderr: " $0 }'
 	tail -n 15 "$VM_CONSOLE" | tr -d '\r' | awk '{ print "# console: " $0 }'
-}
-
-# cpus N NAME: how many CPUs the next guest gets: N in a soak. Guests with several CPUs fail now and then in the emulated host, of memory
-# that is corrupted or a timer that stands still, and it is open whose fault that is; make test tells that it left them out.
-CPUS=1
-cpus()
-{
-	CPUS=1
-	if [ -n "${SOAK:-}" ]; then
-		CPUS=$1
-	else
-		skip "$2 with $1 CPUs" "only in make soak: fails now and then in the emulated host, cause open"
-	fi
 }
 
 check()

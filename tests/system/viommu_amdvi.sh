@@ -72,8 +72,7 @@ hatdis()
 translated "7.x" 7-generic 'DMA|DMA-FQ' 4096 -p "quiet intremap=off"
 hatdis 7.x
 check "and the unit saw invalidations" grep -qE '"invalidations": *[1-9]' "$TMP/report"
-cpus 4 "7.x, strict"
-translated "7.x, strict" 7-generic DMA 1024 -c $CPUS -p "quiet intremap=off iommu.strict=1"
+translated "7.x, strict" 7-generic DMA 1024 -c 4 -p "quiet intremap=off iommu.strict=1"
 hatdis "7.x, strict"
 translated "7.x, pass-through" 7-generic identity 4096 -p "quiet intremap=off iommu=pt"
 for v in 6.1 6.12; do

@@ -115,8 +115,7 @@ boot rig iommu=pt -m 256
 translated "rig kernel, pass-through" identity Passthrough
 boot 6.1-cloud intel_iommu=on -m 256
 translated "stock 6.1" 'DMA|DMA-FQ' Translated
-cpus 4 "stock 6.12"
-boot 6.12-cloud intel_iommu=on -m 256 -c $CPUS
+boot 6.12-cloud intel_iommu=on -m 256 -c 4
 translated "stock 6.12" 'DMA|DMA-FQ' Translated
 boot 7-cloud intel_iommu=on -m 256
 translated "stock 7" 'DMA|DMA-FQ' Translated
