@@ -8,6 +8,7 @@
 #   said NAME                          the number in the console's line `guest: NAME NUMBER`
 #   microvm [OPTION...]                sets VMM to QEMU's microvm machine with KERNEL, INITRD, MEM (MiB) and the words APPEND
 #   q35 [OPTION...]                    ... to its PCI Express machine
+#   rigs_qemu                          makes VMM, a machine of QEMU's, one of the rig's own QEMU (11.1)
 #   nidus_vm [OPTION...]               ... to nidus with the same
 #   vmm_start_held                     starts VMM with an input on which its guest can wait: a line by each vmm_go
 #   vmm_run SECONDS                    runs VMM to its end; console in VM_CONSOLE
@@ -53,6 +54,12 @@ q35()
 {
 	VMM=("$PEER/bin/qemu-system-x86_64" -accel kvm -cpu host -smp 1 -m "$MEM" -nodefaults -no-user-config -display none -serial stdio -no-reboot
 		-kernel "$KERNEL" -initrd "$INITRD" -append "$PEER_APPEND $APPEND" -M q35,kernel-irqchip=split "$@")
+}
+
+rigs_qemu()
+{
+	local lib=$PEER/root/usr/lib/x86_64-linux-gnu:$PEER/root/lib/x86_64-linux-gnu
+	VMM=(env "LD_LIBRARY_PATH=$lib" "$PEER_NEST/qemu-system-x86_64" -L "$PEER/share" "${VMM[@]:1}")
 }
 
 vmm_start()

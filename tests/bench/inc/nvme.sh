@@ -42,9 +42,8 @@ nvme_qemu() { q35 -object iommufd,id=f0 -device "vfio-pci,host=$NVME,iommufd=f0"
 
 nvme_qemu_nested()
 {
-	local lib=$PEER/root/usr/lib/x86_64-linux-gnu:$PEER/root/lib/x86_64-linux-gnu
 	q35 -device intel-iommu,scalable-mode=on,fsts=on,caching-mode=on -object iommufd,id=f0 -device "vfio-pci,host=$NVME,iommufd=f0" "$@"
-	VMM=(env "LD_LIBRARY_PATH=$lib" "$PEER_NEST/qemu-system-x86_64" -L "$PEER/share" "${VMM[@]:1}")
+	rigs_qemu
 }
 
 nvme_read()
