@@ -86,21 +86,16 @@ row "bulk in: speed behind of that outside" "" "$(over ni_recv no_recv)" "$(over
 exits_of() # SETUP...
 {
 	local a b
-	mkfifo "$TMP/in"
 	"$@"
-	VM_STATUS=""
-	"${VMM[@]}" <"$TMP/in" >"$VM_CONSOLE" 2>"$VM_STDERR" &
-	VM_PID=$!
-	exec 5>"$TMP/in"
+	vmm_start_held
 	vm_expect "guest: before" 120 || vmm_failed
 	a=$(kvm_exits)
-	echo go >&5
+	vmm_go
 	vm_expect "guest: after" 120 || vmm_failed
 	b=$(kvm_exits)
-	echo go >&5
+	vmm_go
 	vm_wait 60
 	exec 5>&-
-	rm "$TMP/in"
 	EXITS=$(per $((b - a)) "$(mapped pairs)")
 	MAP=$(mapped map) UNMAP=$(mapped unmap)
 }
