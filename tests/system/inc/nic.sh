@@ -42,8 +42,9 @@ nic_run()
 	# A server of its own: one that waits for a guest that is gone serves nobody.
 	"$sock" echo tcp:0.0.0.0:7001 5 >"$TMP/echo" 2>&1 &
 	local echo=$!
-	vm_run 400 -k "$GUESTS/$guest/bzImage" -i "$(cat "$TMP/initrd-$guest")" -m 320 --rng off -p "quiet $append" "$@"
+	vm_run $((360 + 10 * NET_MIB)) -k "$GUESTS/$guest/bzImage" -i "$(cat "$TMP/initrd-$guest")" -m 320 --rng off -p "quiet $append" "$@"
 	kill $echo 2>/dev/null
+	note "$name: $(sed -n 's/.*guest: bulk sock: //p' "$VM_CONSOLE" | tr '\r\n' ' ;')"
 	check "$name: ping" [ "$(grep -c 'guest: ping ok' "$VM_CONSOLE")" = "$boots" ]
 	check "$name: $NET_MIB MiB there and back are equal" [ "$(grep -c "guest: bulk sock: $KIB KiB" "$VM_CONSOLE")" = "$boots" ]
 	check "$name: no wrong checksum" [ "$(grep -cE 'guest: bad sums 0'$'\r?$' "$VM_CONSOLE")" = "$boots" ]
