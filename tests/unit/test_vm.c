@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // wrap: ioctl open64 mmap64 munmap malloc calloc strdup asprintf eventfd epoll_create1 epoll_ctl timerfd_create signalfd pthread_create
+// wrap: units_reset
 /* Whole VMs on a fake KVM, with every device that needs nothing of the host: how they end, and that nothing of them is left. */
 #include "tests/unit/fake_kvm.h"
 
@@ -10,6 +11,7 @@
 
 #include "devices/devices.h"
 #include "vmm/config.h"
+#include "vmm/units.h"
 #include "vmm/vm.h"
 
 #define POWER_OFF { STEP_OUT, X86_SLEEP_CTRL_PORT, X86_SLP_TYP_S5 << 2 | 1 << 5 }
@@ -151,6 +153,31 @@ static void test_vm_with_every_device_ends_well(void **state)
 	c.reboot_reset = true;
 	assert_int_equal(run(&c, script, 0), 3);
 	assert_true(reported("poweroff"));
+}
+
+static bool unit_fails;
+
+void __real_units_reset(struct units *u);
+void __wrap_units_reset(struct units *u)
+{
+	if (unit_fails)
+		u->env.failed(u->env.failed_arg);
+	__real_units_reset(u);
+}
+
+/* What can be neither reset nor blocked must not meet the next guest. */
+static void test_vm_device_that_fails_at_a_reset_ends_it(void **state)
+{
+	static const struct step script[] = { RESET, PAUSE, STATUS(3), POWER_OFF, FOR_EVER };
+	struct vm_config c = small();
+
+	c.reboot_reset = true;
+	unit_fails = true;
+	assert_int_equal(run(&c, script, 0), EXIT_INTERNAL);
+	unit_fails = false;
+	assert_true(reported("reset failed"));
+	/* Stopped for the reset, and never let go on. */
+	assert_ptr_equal(fake.step, script + 2);
 }
 
 /* The serial port is there exactly where the console is on it. */
@@ -344,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vm_end_is_the_guests_or_the_users),
 		cmocka_unit_test(test_vm_with_every_device_ends_well),
+		cmocka_unit_test(test_vm_device_that_fails_at_a_reset_ends_it),
 		cmocka_unit_test(test_vm_console_is_where_it_was_asked_for),
 		cmocka_unit_test(test_vm_signals_at_any_moment_change_nothing),
 		cmocka_unit_test(test_vm_missing_file_is_told_before_kvm_is_opened),
