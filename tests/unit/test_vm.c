@@ -216,7 +216,7 @@ static void on_alarm(int sig)
 static void test_vm_signals_at_any_moment_change_nothing(void **state)
 {
 	static const struct step script[] = { { STEP_POKE, MiB(8), 1 }, RESET, PAUSE, { STEP_EXPECT, MiB(8), 0 }, STATUS(3), POWER_OFF, FOR_EVER };
-	struct itimerval on = { { 0, 50 }, { 0, 50 } }, off = { 0 };
+	struct itimerval on = { { 0, 200 }, { 0, 200 } }, off = { 0 };
 	struct sigaction sa = { .sa_handler = on_alarm }, old;
 	struct vm_config c = large();
 
