@@ -93,14 +93,16 @@ static bool was_told(const struct vhost_tlb *t, iova_t page)
 
 static int forget(struct vhost_tlb *t, iova_t iova, iova_t last)
 {
-	/* What the kernel drops beside [iova, last] it asks for again. */
-	if ((last - iova) / PAGE >= VHOST_TLB_TOLD)
-		memset(t->told, 0, sizeof(t->told));
-	else
-		for (u64 n = iova / PAGE; n <= last / PAGE; n++)
-			t->told[n % VHOST_TLB_TOLD] = 0;
 	/* All 2^64 bytes have no size that fits; the kernel drops whatever overlaps, so the last byte does not matter. */
 	u64 size = last - iova == ~0ULL ? ~0ULL : last - iova + 1;
+
+	/* What the kernel drops beside [iova, last] it asks for again. */
+	if (size / PAGE >= VHOST_TLB_TOLD) {
+		memset(t->told, 0, sizeof(t->told));
+	} else {
+		for (u64 n = iova / PAGE; n <= last / PAGE; n++)
+			t->told[n % VHOST_TLB_TOLD] = 0;
+	}
 
 	return tell(t, VHOST_IOTLB_INVALIDATE, iova, size, 0, 0);
 }

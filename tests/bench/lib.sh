@@ -10,7 +10,7 @@
 #   q35 [OPTION...]                    ... to its PCI Express machine
 #   rigs_qemu                          makes VMM, a machine of QEMU's, one of the rig's own QEMU (11.1)
 #   nidus_vm [OPTION...]               ... to nidus with the same
-#   vmm_start_held                     starts VMM with an input on which its guest can wait: a line by each vmm_go
+#   vmm_start_held                     starts VMM with an input, descriptor 5, on which its guest can wait: a line by each vmm_go
 #   vmm_run SECONDS                    runs VMM to its end; console in VM_CONSOLE
 #   per A B                            A for each B
 #   mapped pairs|map|unmap             what the guest's dmabench printed: how many, nanoseconds

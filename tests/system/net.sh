@@ -41,7 +41,7 @@ try()
 	ip link set tap0 up
 	"$sock" echo tcp:0.0.0.0:7001 5 >"$TMP/echo" 2>&1 &
 	local echo=$!
-	check "$name: the guest did its part" vm_expect "guest: ready" 120
+	check "$name: the guest did its part" vm_expect "guest: ready" $((120 + 8 * NET_MIB))
 	for i in 1 2 3 4 5; do "$sock" pump tcp:10.9.0.2:7000 "$KIB" >>"$TMP/in" 2>&1; done
 	vm_wait 60
 	kill "$echo" 2>/dev/null

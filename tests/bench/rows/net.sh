@@ -46,6 +46,7 @@ count() # NAME
 		vmm_go
 	done
 	vm_wait 60
+	exec 5>&-
 }
 APPEND="quiet maps=1"
 nidus_vm -n tap=tap0

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # tests/system/inc/kexec.sh - guests that start their own kernel again by kexec; sourced after boot.sh.
 
 # What nidus would add: a kernel that is started by kexec has no command line but the one that it is given.
