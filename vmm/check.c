@@ -147,7 +147,7 @@ static int run_guest(struct kvm *k, const struct mem *m, enum outcome *o)
 	const struct region port = { CHECK_GUEST_PORT, 2, &port_ops, &t, "check" };
 	struct boot_entry entry;
 	struct bus mmio, pio;
-	struct vcpu_env env = { .kvm = k, .mmio = &mmio, .pio = &pio, .stopped = stopped, .arg = &t, .apic_ids = &apic_id };
+	struct vcpu_env env = { .kvm = k, .mmio = &mmio, .pio = &pio, .stopped = stopped, .arg = &t, .apic_ids = &apic_id, .trial = true };
 	int rc = check_guest_load(m, &entry);
 
 	if (rc)

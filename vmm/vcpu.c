@@ -119,22 +119,28 @@ static const char *internal_text(const struct kvm_run *run, char *buf, size_t le
 	return buf;
 }
 
-static void log_internal(unsigned index, int fd, const struct kvm_run *run)
+static enum log_level level_of_end(const struct vcpu_env *env)
 {
+	return env->trial ? LOG_INFO : LOG_ERROR;
+}
+
+static void log_internal(const struct vcpu_env *env, unsigned index, int fd, const struct kvm_run *run)
+{
+	enum log_level level = level_of_end(env);
 	unsigned long long pc = arch_vcpu_pc(fd);
 	char text[sizeof(", data") + ARRAY_SIZE(run->internal.data) * sizeof(" 0x0123456789abcdef")];
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTERNAL_ERROR:
-		log_error("KVM internal error, suberror %u (%s) at 0x%llx on vCPU %u%s: this host cannot run this guest code",
-			  run->internal.suberror, suberror_name(run->internal.suberror), pc, index, internal_text(run, text, sizeof(text)));
+		log_line(level, "KVM internal error, suberror %u (%s) at 0x%llx on vCPU %u%s: this host cannot run this guest code",
+			 run->internal.suberror, suberror_name(run->internal.suberror), pc, index, internal_text(run, text, sizeof(text)));
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		log_error("the CPU refuses the guest's state, reason 0x%llx at 0x%llx on vCPU %u: see the host's kernel log",
-			  (unsigned long long)run->fail_entry.hardware_entry_failure_reason, pc, index);
+		log_line(level, "the CPU refuses the guest's state, reason 0x%llx at 0x%llx on vCPU %u: see the host's kernel log",
+			 (unsigned long long)run->fail_entry.hardware_entry_failure_reason, pc, index);
 		break;
 	default:
-		log_error("unknown KVM exit %u at 0x%llx on vCPU %u", run->exit_reason, pc, index);
+		log_line(level, "unknown KVM exit %u at 0x%llx on vCPU %u", run->exit_reason, pc, index);
 	}
 }
 
@@ -161,7 +167,7 @@ bool vcpu_handle_exit(const struct vcpu_env *env, unsigned index, int fd, struct
 		*why = run->system_event.type == KVM_SYSTEM_EVENT_RESET ? VCPU_STOP_RESET : VCPU_STOP_SHUTDOWN;
 		return false;
 	default:
-		log_internal(index, fd, run);
+		log_internal(env, index, fd, run);
 		*why = VCPU_STOP_INTERNAL;
 		return false;
 	}
@@ -179,7 +185,7 @@ static bool run_guest(struct vcpu *v, enum vcpu_stop *why)
 			/* A vCPU that was waiting for start-up was woken. */
 			if (errno == EAGAIN)
 				continue;
-			log_error("vCPU %u cannot run: %s, at 0x%llx", v->index, strerror(errno), (unsigned long long)arch_vcpu_pc(v->fd));
+			log_line(level_of_end(&v->set->env), "vCPU %u cannot run: %s, at 0x%llx", v->index, strerror(errno), (unsigned long long)arch_vcpu_pc(v->fd));
 			*why = VCPU_STOP_INTERNAL;
 			return false;
 		}

@@ -18,7 +18,7 @@ struct ioapic;
 enum vcpu_stop {
 	VCPU_STOP_SHUTDOWN,  /* triple fault */
 	VCPU_STOP_RESET,     /* KVM_EXIT_SYSTEM_EVENT / reset port */
-	VCPU_STOP_INTERNAL,  /* KVM internal error or an unknown exit; a log_error line was written */
+	VCPU_STOP_INTERNAL,  /* KVM internal error or an unknown exit; a log_error line was written, unless it is a trial */
 };
 
 /* What all vCPUs of a VM share. Filled by vm.c before vcpus_create(). */
@@ -30,6 +30,7 @@ struct vcpu_env {
 	void (*stopped)(void *arg, unsigned index, enum vcpu_stop why);
 	void *arg;
 	const u32 *apic_ids;
+	bool trial; /* why a vCPU gave up is the caller's to tell: here at level info only */
 };
 
 struct vcpus;

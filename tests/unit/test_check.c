@@ -57,6 +57,7 @@ int kvm_add_ram(struct kvm *k, const struct mem *m)
 
 int vcpus_create(const struct vcpu_env *env, unsigned n, struct vcpus **out)
 {
+	assert_true(env->trial);
 	t.env = *env;
 	t.vcpus += t.end != NO_VCPU;
 	return t.end == NO_VCPU ? EXIT_HOST : 0;

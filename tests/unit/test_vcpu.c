@@ -8,6 +8,7 @@
 
 #include "devices/ioapic.h"
 #include "vmm/config.h"
+#include "vmm/log.h"
 #include "vmm/vcpu.h"
 
 /* What a port or a register saw, in order. */
@@ -61,9 +62,11 @@ static int teardown(void **state)
 	return 0;
 }
 
+static bool trial;
+
 static bool handle(enum vcpu_stop *why)
 {
-	struct vcpu_env env = { .mmio = &mmio, .pio = &pio };
+	struct vcpu_env env = { .mmio = &mmio, .pio = &pio, .trial = trial };
 
 	return vcpu_handle_exit(&env, 0, -1, &u.run, why);
 }
@@ -196,15 +199,14 @@ static void test_vcpu_exits_that_end_it_say_why(void **state)
 	}
 }
 
-/* What an internal error's line says. */
-static const char *internal_error(void)
+/* What is printed of an exit that ends it. */
+static const char *said_at_the_end(void)
 {
 	static char line[2048];
 	int save = dup(2), p[2];
 	enum vcpu_stop why;
 	ssize_t n;
 
-	u.run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	assert_int_equal(pipe(p), 0);
 	dup2(p[1], 2);
 	assert_false(handle(&why));
@@ -215,6 +217,12 @@ static const char *internal_error(void)
 	close(p[0]);
 	line[n < 0 ? 0 : n] = 0;
 	return line;
+}
+
+static const char *internal_error(void)
+{
+	u.run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	return said_at_the_end();
 }
 
 static void test_vcpu_internal_error_tells_what_kvm_told(void **state)
@@ -250,6 +258,22 @@ static void test_vcpu_internal_error_tells_what_kvm_told(void **state)
 	u.run.emulation_failure.insn_size = sizeof(bytes);
 	memcpy(u.run.emulation_failure.insn_bytes, bytes, sizeof(bytes));
 	assert_non_null(strstr(internal_error(), "on vCPU 0, bytes 0f 01 c1: this host"));
+}
+
+/* nidus check has a line of its own about it. */
+static void test_vcpu_trial_that_fails_is_no_error(void **state)
+{
+	static const u32 reason[] = { KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN };
+
+	trial = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(reason); i++) {
+		u.run.exit_reason = reason[i];
+		assert_string_equal(said_at_the_end(), "");
+		log_set_level(LOG_INFO);
+		assert_memory_equal(said_at_the_end(), "nidus: info: ", 13);
+		log_set_level(LOG_WARN);
+	}
+	trial = false;
 }
 
 /* A host whose nth call fails; 0: none does. */
@@ -350,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vcpu_mmio_length_beyond_the_buffer_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_end_it_say_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_internal_error_tells_what_kvm_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vcpu_trial_that_fails_is_no_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vcpu_exits_that_need_nothing_go_on, setup, teardown),
 		cmocka_unit_test(test_vcpus_create_any_failing_call_leaves_nothing),
 	};
