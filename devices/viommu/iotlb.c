@@ -60,7 +60,7 @@ bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, b
 
 			if (e->shift != shifts[i] || e->base != ALIGN_DOWN(iova, BIT(e->shift)) || !same_space(e, k))
 				continue;
-			if (write && !e->dirty)
+			if (write && !(e->writable && e->dirty))
 				return false;
 			*out = (struct s1_xlat){ .gpa = e->gpa, .shift = e->shift, .writable = e->writable, .dirty = e->dirty };
 			return true;

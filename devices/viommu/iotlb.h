@@ -21,7 +21,7 @@ int iotlb_create(struct iotlb **out) __must_check;
 /* NULL is allowed. */
 void iotlb_destroy(struct iotlb *t);
 
-/* A page that covers iova and allows the access. A write through one whose D has not been set is a miss. */
+/* A page that covers iova and allows the access. A write through one that is read-only, or whose D has not been set, is a miss. */
 bool iotlb_find(const struct iotlb *t, const struct iotlb_key *k, iova_t iova, bool write, struct s1_xlat *out);
 /* Adds or replaces. */
 void iotlb_add(struct iotlb *t, const struct iotlb_key *k, iova_t iova, const struct s1_xlat *x);

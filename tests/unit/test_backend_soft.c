@@ -74,6 +74,18 @@ static void test_soft_fault_is_not_cached(void **state)
 	assert_int_equal(look(0, 5, &gpa), S1_FAULT_NONE);
 }
 
+/* As a guest leaves it that takes a page's write permission away after it was written. */
+static void test_soft_read_only_page_with_d_set_is_never_written(void **state)
+{
+	struct s1_xlat x = { 0 };
+
+	poke(LEAF, 0x9000 | 0x65);
+	assert_int_equal(b.ops->translate(b.be, dev[0], DMA_NO_PASID, &cfg, 0x10, false, &x), S1_FAULT_NONE);
+	assert_false(x.writable);
+	assert_int_equal(b.ops->translate(b.be, dev[0], DMA_NO_PASID, &cfg, 0x10, true, &x), S1_FAULT_NO_WRITE);
+	assert_int_equal(b.ops->translate(b.be, dev[0], DMA_NO_PASID, &cfg, 0x10, false, &x), S1_FAULT_NONE);
+}
+
 static void test_soft_set_drops_only_that_device_and_pasid(void **state)
 {
 	gpa_t gpa;
@@ -91,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_soft_translate_uses_cache_until_invalidated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_soft_fault_is_not_cached, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_soft_read_only_page_with_d_set_is_never_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_soft_set_drops_only_that_device_and_pasid, setup, teardown),
 	};
 

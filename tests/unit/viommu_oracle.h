@@ -131,7 +131,8 @@ static void random_invalidation(void)
 
 static u64 random_pte(void)
 {
-	static const u64 bits[] = { 7, 7, 7, 5, 5, 0, 3 };
+	/* 0x45: read-only, and written before that. */
+	static const u64 bits[] = { 7, 7, 7, 5, 5, 0, 3, 0x45 };
 
 	return (0x100000 + 0x1000 * (rnd(&seed) % 256)) | bits[rnd(&seed) % ARRAY_SIZE(bits)];
 }
@@ -154,7 +155,7 @@ static void random_change(void)
 	if (peek(&rig, pde_at(table)) & 0x80)
 		poke(&rig, pde_at(table), (PT(table) + 0x4000) | PTE_RWU);
 	else
-		poke(&rig, pde_at(table), (MiB(2) * (1 + rnd(&seed) % 6)) | 0x80 | (rnd(&seed) & 1 ? 7 : 5));
+		poke(&rig, pde_at(table), (MiB(2) * (1 + rnd(&seed) % 6)) | 0x80 | (rnd(&seed) & 1 ? 7 : 0x45));
 }
 
 static void set_entry(struct space *s)
