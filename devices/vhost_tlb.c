@@ -239,9 +239,10 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
 
 	pthread_mutex_lock(&t->lock);
 	for (unsigned i = 0; !err && i < ARRAY_SIZE(part); i++) {
-		iova_t end = part[i].at + part[i].len;
+		iova_t page = ALIGN_DOWN(part[i].at, PAGE);
 
-		for (iova_t page = ALIGN_DOWN(part[i].at, PAGE); !err && page < end; page += PAGE) {
+		/* Counted: after the last page of all comes page 0. */
+		for (u64 n = (part[i].at + part[i].len - 1) / PAGE - page / PAGE + 1; !err && n; n--, page += PAGE) {
 			if (i && page >= first && page <= last)
 				continue;
 			/* From an earlier start. */

@@ -366,6 +366,30 @@ static void test_ring_is_told_once_per_page_written_first(void **state)
 	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), -EFAULT);
 }
 
+/* Everything is mapped, for as long as anybody would ask. */
+static int full_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsigned max)
+{
+	if (b.gets++ == 32)
+		return -EFAULT;
+	s->allowed = DMA_RW;
+	b.live++;
+	return mem_iov(d->mem, BASE, s->len, iov, max);
+}
+
+static void test_ring_in_the_last_page_of_all_ends_there(void **state)
+{
+	static const struct dma_ops full = { .get = full_get, .put = space_put };
+	struct vq q = { .size = 16, .desc = ~0xfffULL, .avail = ~0xeffULL, .used = ~0xdffULL };
+
+	b.dma.ops = &full;
+	vhost_tlb_start(&b.tlb);
+	assert_int_equal(vhost_tlb_ring(&b.tlb, &q), 0);
+	assert_int_equal(b.gets, 1);
+	told_invalidate(~0xfffULL, PAGE);
+	told_update(~0xfffULL, 0, VHOST_ACCESS_RW);
+	told_nothing();
+}
+
 /* The kernel has a page from a translation that was good when it was made; an invalidation that comes meanwhile is told after it. */
 static void *take_back(void *arg)
 {
@@ -453,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone_tells_ranges_and_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_forgets_questions_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_is_told_once_per_page_written_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_in_the_last_page_of_all_ends_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_invalidation_during_an_answer_comes_after_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_answer_tells_what_is_around_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_last_block_of_all_ends, setup, teardown),
