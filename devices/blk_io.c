@@ -66,7 +66,7 @@ static struct blk_req *list_take(struct blk_list *l)
 	return r;
 }
 
-static void wake(struct blk_io *io)
+void blk_io_wake(struct blk_io *io)
 {
 	const u64 one = 1;
 
@@ -132,7 +132,7 @@ static void uring_queue(struct blk_io *io, struct blk_req *r)
 	if (!sqe) {
 		/* More requests than depth. */
 		finish(io, r, -EIO);
-		wake(io);
+		blk_io_wake(io);
 		return;
 	}
 	switch (r->op) {
@@ -166,7 +166,7 @@ static void uring_submit(struct blk_io *io)
 
 		if (n < 0 && n != -EINTR) {
 			/* Short of memory for now. */
-			wake(io);
+			blk_io_wake(io);
 			break;
 		}
 	}
@@ -296,7 +296,7 @@ static void *worker(void *arg)
 		pthread_mutex_lock(&io->lock);
 		io->busy = false;
 		if (!io->done.head)
-			wake(io);
+			blk_io_wake(io);
 		list_add(&io->done, r);
 		pthread_cond_signal(&io->idle);
 	}

@@ -55,6 +55,8 @@ void blk_io_destroy(struct blk_io *io);
 void blk_io_queue(struct blk_io *io, struct blk_req *r);
 /* Starts all that was queued. */
 void blk_io_submit(struct blk_io *io);
+/* Has cfg.ready called soon, whether or not anything is done. */
+void blk_io_wake(struct blk_io *io);
 /* A request that is done, or NULL. Short transfers were carried on by the engine. */
 struct blk_req *blk_io_next_done(struct blk_io *io);
 /* Waits until nothing is in flight; what had not started is cancelled (-ECANCELED). Then blk_io_next_done() has all of them. */

@@ -401,22 +401,19 @@ static bool complete(struct blk *b, struct blk_vreq *r)
 
 static void settle(struct blk *b)
 {
-	struct vq *later = NULL;
 	struct blk_req *io;
+	bool later;
 
 	/* Nothing is taken from the rings here, and each round moves a request on. */
 	do {
-		later = NULL;
+		later = false;
 		blk_io_submit(b->io);
-		while ((io = blk_io_next_done(b->io))) {
-			struct blk_vreq *r = CONTAINER_OF(io, struct blk_vreq, io);
-
-			if (complete(b, r))
-				later = r->q;
-		}
+		while ((io = blk_io_next_done(b->io)))
+			later |= complete(b, CONTAINER_OF(io, struct blk_vreq, io));
 	} while (later && b->turn_bytes < TURN_BYTES);
+	/* Not by a queue's bell: what was begun ends whatever became of the queues, or an invalidation would wait for its spans for ever. */
 	if (later)
-		virtio_kick(later);
+		blk_io_wake(b->io);
 	for (unsigned i = 0; i < b->vd.n_queues; i++) {
 		if (b->n_free && (b->stalled & BIT(i)))
 			virtio_kick(&b->vd.q[i]);

@@ -361,6 +361,27 @@ static void test_blk_turn_ends_after_some_megabytes(void **state)
 	assert_int_equal(d.live_spans, 0);
 }
 
+/* As a driver's mistake in another queue would leave the device; the spans of what it had begun must not live on. */
+static void test_blk_rounds_left_over_go_on_without_bus_mastering(void **state)
+{
+	enum { N = 24 };
+
+	drv_start(&d, 1, 256);
+	publish(0, 0, T_IN, 0, DRV_SCATTER, DRV_SCATTER_PAGES * 4096, true);
+	for (unsigned i = 1; i < N; i++)
+		drv_avail(&d, 0, 0);
+	drv_kick(&d, 0);
+	assert_int_equal(event_rounds(d.ev, 2), 0);
+	assert_true(drv_used_idx(&d, 0) < N);
+	drv_write(&d, drv_cfg(&d, 4), 2, 2);
+	for (unsigned i = 0; i < 100 && d.live_spans; i++) {
+		drv_pump(&d);
+		usleep(1000);
+	}
+	assert_int_equal(d.live_spans, 0);
+	assert_int_equal(drv_used_idx(&d, 0), N);
+}
+
 static void test_blk_discard_makes_a_hole_that_reads_zero(void **state)
 {
 	struct stat before, after;
@@ -679,6 +700,7 @@ int main(void)
 		T(test_blk_without_status_byte_breaks),
 		T(test_blk_status_outside_ram_is_survived),
 		BOTH(test_blk_turn_ends_after_some_megabytes),
+		BOTH(test_blk_rounds_left_over_go_on_without_bus_mastering),
 		BOTH(test_blk_discard_makes_a_hole_that_reads_zero),
 		BOTH(test_blk_write_zeroes_with_and_without_unmap),
 		cmocka_unit_test_setup_teardown(test_blk_limit_keeps_requests_waiting_and_a_reset_forgets_them, setup_limited, teardown),
