@@ -55,6 +55,7 @@ static void vtd_reset(struct viommu *v)
 	t->root = 0;
 	t->root_set = false;
 	t->status = 0;
+	t->changing = false;
 	t->legacy_told = false;
 	t->next_frcd = 0;
 }
@@ -88,12 +89,12 @@ static void vtd_written(struct viommu *v, unsigned reg, u64 written)
 	}
 }
 
-/* lock held. GSTS shows a change that ends old translations only when no DMA uses them any more. */
+/* lock held. GSTS shows a change that ends old translations only when it is in force and no DMA uses them any more. */
 static void show_status(struct vtd *t)
 {
 	u64 *gsts = vtd_reg(t, R_GSTS);
 
-	if (t->v.stale == 0)
+	if (t->v.stale == 0 && !t->changing)
 		*gsts = t->status;
 	else
 		*gsts = (*gsts & ~(u64)GCMD_QIE) | (t->status & GCMD_QIE);
@@ -135,6 +136,7 @@ static void vtd_command(struct viommu *v, u64 cmd)
 	pthread_mutex_lock(&v->lock);
 	change = ((u32)cmd ^ t->status) & (u32)(GCMD_QIE | GCMD_TE);
 	global = (cmd & GCMD_SRTP) || (change & GCMD_TE);
+	t->changing = global;
 	if (cmd & GCMD_SRTP) {
 		t->root = *vtd_reg(t, R_RTADDR);
 		t->root_set = true;
@@ -152,6 +154,7 @@ static void vtd_command(struct viommu *v, u64 cmd)
 	if (global)
 		retranslate(t);
 	pthread_mutex_lock(&v->lock);
+	t->changing = false;
 	show_status(t);
 	pthread_mutex_unlock(&v->lock);
 }

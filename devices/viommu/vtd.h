@@ -24,6 +24,7 @@ struct vtd {
 	u64 root;      /* RTADDR as the last SRTP latched it */
 	bool root_set;
 	u32 status;    /* GSTS as it is; the register follows when old translations have drained */
+	bool changing; /* status is ahead of what is in force */
 	bool legacy_told;
 	u8 next_frcd;
 };

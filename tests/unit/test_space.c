@@ -107,6 +107,37 @@ static void test_span_translation_switch_shows_when_drained(void **state)
 	assert_int_equal(rd(&rig, VTD_GSTS, 4) & GCMD_TE, GCMD_TE);
 }
 
+static struct s1_backend_ops early;
+static const struct s1_backend_ops *real;
+static u64 seen_early;
+
+/* DMA of before ends while translations are still being taken back; another vCPU looks at the status. */
+static int inv_early(void *be, const struct s1_inv *invs, unsigned n, unsigned *done, unsigned *calls)
+{
+	dma_put(&span);
+	seen_early = rd(&rig, VTD_GSTS, 4);
+	return real->inv(be, invs, n, done, calls);
+}
+
+static void test_span_translation_switch_shows_when_in_force(void **state)
+{
+	guest_up_with_pages(&rig);
+	hold(0, 0x5000, 8);
+	guest_inv(&rig, INV_PIOTLB(7, 0), 0);
+	assert_false(guest_waited(&rig));
+	real = rig.v->cfg.backend.ops;
+	early = *real;
+	early.inv = inv_early;
+	rig.v->cfg.backend.ops = &early;
+	guest_te(&rig, false);
+	assert_int_equal(seen_early, GCMD_QIE | GCMD_SRTP | GCMD_TE);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4), GCMD_QIE | GCMD_SRTP);
+	guest_root(&rig, ROOT | 0x400);
+	assert_int_equal(seen_early, GCMD_QIE);
+	assert_int_equal(rd(&rig, VTD_GSTS, 4), GCMD_QIE | GCMD_SRTP);
+	rig.v->cfg.backend.ops = real;
+}
+
 static void test_span_reset_drops_the_parked_wait(void **state)
 {
 	guest_up_with_pages(&rig);
@@ -429,6 +460,7 @@ int main(void)
 		SOFT(test_span_of_a_large_page_is_covered_as_a_whole),
 		SOFT(test_span_changed_configuration_parks),
 		SOFT(test_span_translation_switch_shows_when_drained),
+		SOFT(test_span_translation_switch_shows_when_in_force),
 		SOFT(test_span_reset_drops_the_parked_wait),
 		SOFT(test_span_queue_disabled_while_parked_starts_afresh),
 		SOFT(test_dma_crossing_pages_gives_pieces_in_order),
