@@ -20,14 +20,21 @@
 #define CDEV_DIR "/dev/vfio/devices"
 #define IOMMU_OFF_HINT "switch it on in the firmware and boot the host with intel_iommu=on,sm_on (Intel)"
 
-int vfio_ioctl(const struct vfio_dev *d, unsigned long req, void *arg)
+int vfio_ioctl_val(const struct vfio_dev *d, unsigned long req, void *arg)
 {
 	int r;
 
 	do
 		r = ioctl(d->fd, req, arg);
 	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? -errno : r;
+}
+
+int vfio_ioctl(const struct vfio_dev *d, unsigned long req, void *arg)
+{
+	int r = vfio_ioctl_val(d, req, arg);
+
+	return MIN(r, 0);
 }
 
 /* --- what the rest of the VMM asks --- */

@@ -11,7 +11,7 @@
 #include "vmm/log.h"
 #include "vmm/vfio_priv.h"
 
-/* fds NULL: no data. */
+/* fds NULL: no data. 0, -errno, or of MSI and MSI-X how many vectors the host has, fewer than were wanted: then nothing is on. */
 static int set_irqs(struct vfio_dev *d, u32 index, u32 flags, u32 start, u32 count, const s32 *fds)
 {
 	size_t len = sizeof(struct vfio_irq_request) + (fds ? count * sizeof(*fds) : 0);
@@ -23,14 +23,16 @@ static int set_irqs(struct vfio_dev *d, u32 index, u32 flags, u32 start, u32 cou
 	*r = (struct vfio_irq_request){ .argsz = (u32)len, .flags = flags, .index = index, .start = start, .count = count };
 	if (fds)
 		memcpy(r->fd, fds, count * sizeof(*fds));
-	err = vfio_ioctl(d, VFIO_SET_IRQS, r);
+	err = vfio_ioctl_val(d, VFIO_SET_IRQS, r);
 	free(r);
 	return err;
 }
 
 static int trigger(struct vfio_dev *d, u32 index, u32 start, u32 count, const s32 *fds)
 {
-	return set_irqs(d, index, VFIO_SET_EVENTFD | VFIO_SET_TRIGGER, start, count, fds);
+	int err = set_irqs(d, index, VFIO_SET_EVENTFD | VFIO_SET_TRIGGER, start, count, fds);
+
+	return err > 0 ? -ENOSPC : err;
 }
 
 /* --- INTx --- */
@@ -130,6 +132,28 @@ static int msi_messages(struct vfio_dev *d)
 	return err;
 }
 
+/*
+ * The host may have fewer vectors than the guest has enabled, down to one. A function that was given fewer messages than it asked for shares them
+ * out among its events (PCI Local Bus 3.0 section 6.8.3), so interrupts come, if at another of the guest's vectors, instead of none.
+ */
+static int msi_trigger(struct vfio_dev *d, const s32 *fds)
+{
+	u32 n = d->n_vec;
+	int r;
+
+	while ((r = set_irqs(d, VFIO_IRQ_MSI, VFIO_SET_EVENTFD | VFIO_SET_TRIGGER, 0, n, fds)) > 0) {
+		if (n == 1)
+			return -ENOSPC;
+		/* A power of two, and each time fewer. */
+		do
+			n /= 2;
+		while (n > (u32)r);
+	}
+	if (!r && n < d->n_vec)
+		log_guest("%s: the host has vectors for only %u of its %u messages", d->name, n, d->n_vec);
+	return r;
+}
+
 static int msi_start(struct vfio_dev *d)
 {
 	s32 fds[32];
@@ -139,7 +163,7 @@ static int msi_start(struct vfio_dev *d)
 		err = msi_messages(d);
 	for (unsigned i = 0; i < d->n_vec && !err; i++)
 		fds[i] = d->vec[i].fd;
-	return err ? err : trigger(d, VFIO_IRQ_MSI, 0, d->n_vec, fds);
+	return err ? err : msi_trigger(d, fds);
 }
 
 /* --- MSI-X --- */

@@ -90,8 +90,9 @@ struct vfio {
 	u64 attaches; /* atomic */
 };
 
-/* 0 or -errno; EINTR is retried. */
+/* 0 or -errno, and the value that the kernel returned or -errno; EINTR is retried. */
 int vfio_ioctl(const struct vfio_dev *d, unsigned long req, void *arg);
+int vfio_ioctl_val(const struct vfio_dev *d, unsigned long req, void *arg);
 
 /* --- vfio_cfg.c; fn->lock held once the guest runs --- */
 

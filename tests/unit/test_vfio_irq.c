@@ -91,17 +91,54 @@ static void test_irq_msix_that_cannot_grow_has_all_at_once(void **state)
 	assert_int_equal(fake.irq_fd[VFIO_IRQ_MSIX][7], r.v->dev[0]->vec[7].fd);
 }
 
-static void test_irq_msi_has_as_many_vectors_as_enabled(void **state)
+static void enable_msi(unsigned log2)
 {
 	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee00000);
 	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_DATA_64, 2, 0x43);
-	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | 1 << 4);
+	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | log2 << 4);
+}
+
+static void test_irq_msi_has_as_many_vectors_as_enabled(void **state)
+{
+	enable_msi(1);
 	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 2);
 	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | 7 << 4);
 	/* The device offers four, of which the capability says so. */
 	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 4);
 	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_FLAGS, 2, 0);
 	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 0);
+}
+
+static void test_irq_msi_on_a_host_with_fewer_vectors_has_what_there_are(void **state)
+{
+	fake.vectors = 3;
+	enable_msi(2);
+	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 2);
+	assert_int_equal(fake.irq_fd[VFIO_IRQ_MSI][1], r.v->dev[0]->vec[1].fd);
+	/* A later change finds the same vectors. */
+	fake.n_set_irqs = 0;
+	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_DATA_64, 2, 0x53);
+	assert_int_equal(fake.n_set_irqs, 0);
+	vfio_rig_write(&r, FAKE_MSI + PCI_MSI_FLAGS, 2, 0);
+	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 0);
+	fake.vectors = 1;
+	enable_msi(2);
+	assert_int_equal(fake.irq_on[VFIO_IRQ_MSI], 1);
+}
+
+/* Not taken for a success: a vector that could not be had is asked for again at the guest's next change of it. */
+static void test_irq_msix_on_a_host_with_fewer_vectors_is_no_success(void **state)
+{
+	fake.vectors = 2;
+	vfio_rig_write(&r, FAKE_MSIX + 2, 2, PCI_MSIX_FLAGS_ENABLE);
+	table(1, 0);
+	table(3, 0);
+	assert_true(r.v->dev[0]->wired[1]);
+	assert_false(r.v->dev[0]->wired[3]);
+	fake.vectors = 0;
+	table(3, 1);
+	table(3, 0);
+	assert_int_equal(fake.irq_fd[VFIO_IRQ_MSIX][3], r.v->dev[0]->vec[3].fd);
 }
 
 static void test_irq_intx_is_asserted_until_the_eoi(void **state)
@@ -152,6 +189,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_irq_msix_before_enable_is_kept_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_irq_msix_that_cannot_grow_has_all_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_irq_msi_has_as_many_vectors_as_enabled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_irq_msi_on_a_host_with_fewer_vectors_has_what_there_are, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_irq_msix_on_a_host_with_fewer_vectors_is_no_success, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_irq_intx_is_asserted_until_the_eoi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_irq_error_or_request_stops_the_vm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_irq_refused_by_the_host_leaves_the_vm_running, setup, teardown),

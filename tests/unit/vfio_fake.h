@@ -34,6 +34,7 @@ static struct {
 	void (*on_cfg_write)(void); /* called once, before the next write to config space */
 	void (*on_reset)(void); /* called while the device is being reset */
 	bool no_reset, noresize, no_map_file, intx_only;
+	u32 vectors; /* MSI and MSI-X vectors that the host has; 0: enough */
 	bool null_is_dev; /* /dev/null is the device file, as one inherited */
 	u64 rom_size;
 	bool no_dmabuf, no_dmabuf_map;
@@ -469,6 +470,9 @@ static inline int fake_set_irqs(const struct vfio_irq_request *r)
 	}
 	if (fake.noresize && fake.irq_on[r->index] && r->start + r->count > fake.irq_on[r->index])
 		return fake_error(EINVAL);
+	/* As the kernel answers: how many could be had. */
+	if (fake.vectors && (r->index == VFIO_IRQ_MSI || r->index == VFIO_IRQ_MSIX) && r->start + r->count > fake.vectors)
+		return (int)fake.vectors;
 	fake.irq_on[r->index] = MAX(fake.irq_on[r->index], r->start + r->count);
 	for (u32 i = 0; i < r->count; i++)
 		fake.irq_fd[r->index][r->start + i] = r->fd[i];
