@@ -1,7 +1,7 @@
 # Bare-metal guests: guests/NAME.c with guests/lib becomes $(BUILD)/guests/NAME, an ELF file with a PVH note. Included by the Makefile.
 GUESTS := $(if $(wildcard guests/lib/start_$(ARCH).S),$(sort $(wildcard guests/*.c)))
 GUEST_BINS := $(GUESTS:%.c=$(BUILD)/%)
-GUEST_LIB := $(addprefix $(BUILD)/guests/lib/,$(addsuffix .o,boot print pci virtio virtio_prove virtio_abuse vtd edu cpu_$(ARCH) smp_$(ARCH) start_$(ARCH)))
+GUEST_LIB := $(addprefix $(BUILD)/guests/lib/,$(addsuffix .o,boot print counters pci virtio virtio_prove virtio_abuse vtd edu cpu_$(ARCH) smp_$(ARCH) start_$(ARCH)))
 
 GUEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter -Wmissing-prototypes -ffreestanding -fno-pic -fno-pie \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fcf-protection=none -fno-common \

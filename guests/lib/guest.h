@@ -82,6 +82,10 @@ void irq_on(void);
 void irq_off(void);
 /* Lets interrupts in until *count reaches want or PATIENCE is over. Returns *count. */
 unsigned irq_wait(const volatile unsigned *count, unsigned want);
+/* Counts the interrupts of IRQ_COUNTERS vectors in a row from vec on: of each, and of all (counters.c). One such row at a time. */
+#define IRQ_COUNTERS 16
+void irq_count(u8 vec);
+extern volatile unsigned irq_seen[IRQ_COUNTERS], irq_total;
 u32 lapic_id(void);
 void lapic_write(u32 reg, u64 val); /* x2APIC register number (MSR 0x800 + reg) */
 u64 lapic_read(u32 reg);

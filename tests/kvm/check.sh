@@ -4,7 +4,8 @@
 # exits to nidus it may take at most. In the options stand $DISK for a fresh 1 MiB raw
 # image, $SOCKET for a path, $TAP for a tap interface with frames coming in, and the counts of tests/counts.mk by their names; needs=FILE at the
 # beginning: without it the run is skipped.
-# It passes if nidus ends with that status, the console has the PASS line, and nothing else went wrong within the time limit.
+# It passes if nidus ends with that status, the console has the PASS line, and nothing else went wrong within the time limit: of messages there is
+# no more than one for each second of that, whatever a guest does.
 cd "$(dirname "$0")/../.." || exit 1
 arch=$(uname -m | sed s/aarch64/arm64/)
 guests=${BUILD:-build/$arch}/guests
@@ -86,6 +87,10 @@ for name in $names; do
 		if [ -n "$most" ] && [ "${exits:-999999999}" -gt "$most" ]; then
 			fail=$((fail + 1))
 			echo "$name ($options): $exits exits, expected at most $most"
+		elif [ "$(wc -l < "$tmp/err")" -gt "$limit" ]; then
+			fail=$((fail + 1))
+			echo "$name ($options): $(wc -l < "$tmp/err") lines of messages, expected at most $limit; the last ones:"
+			tail -n 5 "$tmp/err" | sed 's/^/  ! /'
 		elif [ $rc -eq "$want" ] && grep -aq "^PASS $name" "$tmp/out" && ! grep -aq '^FAIL' "$tmp/out"; then
 			pass=$((pass + 1))
 		else
