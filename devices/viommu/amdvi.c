@@ -103,8 +103,8 @@ static void amdvi_command(struct viommu *v, u64 cmd)
 	viommu_sync(v, 0, 0, VIOMMU_ALL_PASIDS);
 }
 
-/* lock held. The table for pasid by the GCR3 table, which is read anew each time. */
-static enum amdvi_why find_table(const struct amdvi *t, const struct amdvi_dte *d, u32 pasid, struct s1_table *out)
+/* lock held. The table for pasid by the GCR3 table, which is read anew each time; out->at where that cannot be read. */
+static enum amdvi_why find_table(const struct amdvi *t, const struct amdvi_dte *d, u32 pasid, struct s1_config *out)
 {
 	u64 entry = d->gcr3;
 
@@ -113,12 +113,14 @@ static enum amdvi_why find_table(const struct amdvi *t, const struct amdvi_dte *
 
 		if (!amdvi_gcr3_index(d->glx, level, pasid, &index))
 			return AMDVI_WHY_PASID;
-		if (mem_load(t->v.cfg.mem, (entry & GCR3_ADDR) + 8ULL * index, 8, &entry) < 0)
+		out->at = (entry & GCR3_ADDR) + 8ULL * index;
+		if (mem_load(t->v.cfg.mem, out->at, 8, &entry) < 0)
 			return AMDVI_WHY_GCR3_ACCESS;
+		out->at = 0;
 		if (!(entry & GCR3_V))
 			return AMDVI_WHY_GCR3_V;
 	}
-	*out = (struct s1_table){ .root = entry & GCR3_ADDR, .levels = d->levels, .zero_extended = pasid == 0 };
+	out->table = (struct s1_table){ .root = entry & GCR3_ADDR, .levels = d->levels, .zero_extended = pasid == 0 };
 	return AMDVI_WHY_NONE;
 }
 
@@ -145,7 +147,7 @@ static enum amdvi_why from_dte(const struct amdvi *t, const struct amdvi_dte *d,
 	if (!d->guest)
 		return AMDVI_WHY_PASID;
 	out->kind = S1_TABLE;
-	return software ? find_table(t, d, plain ? 0 : pasid, &out->table) : host_table(t, d, &out->table);
+	return software ? find_table(t, d, plain ? 0 : pasid, out) : host_table(t, d, &out->table);
 }
 
 static void warn_v1(struct amdvi *t)
@@ -157,6 +159,7 @@ static void warn_v1(struct amdvi *t)
 		  "or later, or from 6.1 on amd_iommu=pgtbl_v2, or iommu=pt", t->v.cfg.name);
 }
 
+/* lock held. If the device is blocked, of *out only quiet and at count. */
 static enum amdvi_why lookup(struct amdvi *t, u16 sid, u32 pasid, struct s1_config *out)
 {
 	u64 base = *amdvi_reg(t, AR_DEVTAB), len = (FIELD_GET(DEVTAB_SIZE, base) + 1) << 12;
@@ -167,9 +170,12 @@ static enum amdvi_why lookup(struct amdvi *t, u16 sid, u32 pasid, struct s1_conf
 
 	if ((u64)sid * DTE_LEN + DTE_LEN > len)
 		return AMDVI_WHY_TABLE_LEN;
-	err = viommu_fetch(t->v.cfg.mem, (base & BASE_ADDR) + (u64)sid * DTE_LEN, dte, 4);
+	out->at = (base & BASE_ADDR) + (u64)sid * DTE_LEN;
+	err = viommu_fetch(t->v.cfg.mem, out->at, dte, 4);
 	if (err)
 		return err == -EAGAIN ? AMDVI_WHY_UNSTABLE : AMDVI_WHY_TABLE_ACCESS;
+	out->at = 0;
+	out->quiet = (dte[0] & DTE_V) && (dte[1] & DTE1_SA);
 	why = amdvi_decode_dte(&t->caps, t->control & CTL_GT_EN, t->v.caps.software, dte, &d);
 	if (why == AMDVI_WHY_V1)
 		warn_v1(t);
@@ -185,9 +191,10 @@ static void amdvi_decode(struct viommu *v, u16 sid, u32 pasid, struct s1_config 
 		*out = (struct s1_config){ .kind = pasid == DMA_NO_PASID ? S1_BYPASS : S1_BLOCK, .tag = S1_TAG_NONE };
 		return;
 	}
+	*out = (struct s1_config){ .kind = S1_BLOCK };
 	why = lookup(t, sid, pasid, out);
 	if (why)
-		*out = (struct s1_config){ .kind = S1_BLOCK, .reason = (u16)why, .malformed = amdvi_why_malformed(why) };
+		*out = (struct s1_config){ .kind = S1_BLOCK, .reason = (u16)why, .malformed = amdvi_why_malformed(why), .quiet = out->quiet, .at = out->at };
 }
 
 /* No status shows when old translations are gone: only a completion wait tells, and the queue holds that back. */

@@ -191,7 +191,7 @@ bool amdvi_event_of(const struct s1_fault *f, u64 event[2])
 	if (f->pasid != DMA_NO_PASID)
 		e |= EVT_GN | FIELD_PREP(EVT_PASID_LO, f->pasid) | FIELD_PREP(EVT_PASID_HI, f->pasid >> 16);
 	event[0] = e;
-	event[1] = code == EVT_PAGETAB_HW_ERROR && f->at ? f->at : f->iova;
+	event[1] = (code == EVT_PAGETAB_HW_ERROR || code == EVT_DEVTAB_HW_ERROR) && f->at ? f->at : f->iova;
 	return true;
 }
 

@@ -152,6 +152,7 @@ static void apply(struct viommu_dev *d, u32 pasid)
 	if (err && err != -EBUSY)
 		log_guest("%s: %s: the host refused the guest's table (%s): blocked", v->cfg.name, d->fn->name, strerror(-err));
 	f.reason = cfg.reason;
+	f.at = cfg.at;
 	pthread_mutex_lock(&v->lock);
 	viommu_mark_dev(d, pasid);
 	if (a)

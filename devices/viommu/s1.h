@@ -49,6 +49,7 @@ struct s1_config {
 	u32 tag;   /* VT-d and AMD domain id, SMMU ASID: what invalidations name; meaningless for S1_BLOCK */
 	u16 reason; /* S1_BLOCK: the model's own code for why; 0: none */
 	bool malformed; /* S1_BLOCK: the guest wrote an entry that cannot be accepted, as opposed to none */
+	gpa_t at;  /* S1_BLOCK: the entry that cannot be read, where it is that; else 0 */
 	bool quiet; /* the guest asked for no records of faults here */
 	u8 deny;   /* AMD, software only: DMA_READ, DMA_WRITE that the entry itself forbids */
 	struct s1_table table; /* S1_TABLE only, else zero */
@@ -97,7 +98,7 @@ struct s1_fault {
 	iova_t iova;
 	bool write;
 	u16 reason;         /* S1_FAULT_CONFIG */
-	gpa_t at;           /* S1_FAULT_ROOT, S1_FAULT_TABLE: the entry that cannot be read */
+	gpa_t at;           /* S1_FAULT_ROOT, S1_FAULT_TABLE, S1_FAULT_CONFIG: the entry that cannot be read; 0: it is not that */
 	bool quiet;
 };
 

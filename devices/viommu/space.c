@@ -205,6 +205,7 @@ static int map_span(struct viommu_dev *d, struct dma_span *s, struct iovec *iov,
 	if (cfg.kind == S1_BLOCK) {
 		f->kind = S1_FAULT_CONFIG;
 		f->reason = cfg.reason;
+		f->at = cfg.at;
 		return -EFAULT;
 	}
 	if (cfg.deny & s->perm) {

@@ -106,6 +106,7 @@ static void test_amdvi_linux_states_of_an_entry(void **state)
 static void test_amdvi_pasids_by_three_levels_of_gcr3_tables(void **state)
 {
 	const u32 pasid = 0x81234; /* 2, 9, 0x34 */
+	u64 ev[2];
 
 	up_with_page();
 	amdvi_of(rig.v)->caps.efr |= FIELD_PREP(EFR_GLXSUP, 2);
@@ -119,7 +120,8 @@ static void test_amdvi_pasids_by_three_levels_of_gcr3_tables(void **state)
 	assert_int_equal(try_dma(&rig, 0, pasid + 1, 0x5000), EVT_IO_PAGE_FAULT);
 	poke(&rig, GCR3(1) + 8 * 9, RIG_RAM | GCR3_V);
 	guest_inv_all(&rig);
-	assert_int_equal(try_dma(&rig, 0, pasid, 0x5000), EVT_PAGETAB_HW_ERROR);
+	assert_int_equal(request(&rig, 0, pasid, 0x5000, DMA_READ, ev), EVT_PAGETAB_HW_ERROR);
+	assert_int_equal(ev[1], RIG_RAM + 8 * 0x34);
 }
 
 static void test_amdvi_changed_gcr3_entry_is_seen_after_its_invalidation(void **state)
@@ -342,6 +344,7 @@ static void test_amdvi_bad_14_device_table_outside_ram_blocks(void **state)
 		/* Large enough, so that only where it is counts. */
 		wr(&rig, AMDVI_DEVTAB, 8, bases[i] | 0x1ff);
 		assert_int_equal(request(&rig, 0, DMA_NO_PASID, 0x5000, DMA_WRITE, ev), EVT_DEVTAB_HW_ERROR);
+		assert_int_equal(ev[1], (bases[i] & BASE_ADDR) + DTE_LEN * PCI_BDF(1, 1, 0));
 	}
 	rig_bus = 0;
 }

@@ -85,6 +85,15 @@ static void test_event_suppressed_by_sa(void **state)
 	poke(&rig, PT(0), RIG_RAM | PTE_RWU);
 	one_fault(0, 0x1000);
 	assert_int_equal(guest_event(&rig, ev), EVT_PAGETAB_HW_ERROR);
+	/* Also where the entry itself lets nothing pass. */
+	guest_dte(&rig, 0, DTE_V, DTE1_SA, 0);
+	guest_inv_dte(&rig, 0);
+	one_fault(0, 0x1000);
+	assert_int_equal(guest_event(&rig, ev), 0);
+	guest_dte(&rig, 0, DTE_V, 0, 0);
+	guest_inv_dte(&rig, 0);
+	one_fault(0, 0x1000);
+	assert_int_equal(guest_event(&rig, ev), EVT_IO_PAGE_FAULT);
 }
 
 static void test_amdvi_bad_26_full_log_overflows_once_and_stops(void **state)
