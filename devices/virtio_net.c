@@ -72,6 +72,7 @@ struct net_pair {
 	struct vhost vh;
 	struct vhost_ring ring[2];
 	struct vhost_tlb tlb;    /* behind a vIOMMU */
+	_Atomic bool cut;        /* the kernel has translations that nothing may go by, until a reset empties its table */
 	struct event_src miss;
 	/* user */
 	struct event_src src;
@@ -128,6 +129,8 @@ static int connect_pair(struct net_pair *p, bool on)
 {
 	int fd = on ? p->n->tap.fd[p - p->n->pair] : -1, err = 0;
 
+	if (on && p->cut)
+		return -EIO;
 	for (unsigned i = 0; i < 2; i++) {
 		int e = on && p->tlb.vh && p->ring[i].on ? vhost_tlb_ring(&p->tlb, p->ring[i].q) : 0;
 
@@ -137,6 +140,11 @@ static int connect_pair(struct net_pair *p, bool on)
 		/* A doorbell rung while nobody served the ring was taken and forgotten by the kernel. */
 		if (on && p->ring[i].on)
 			virtio_kick(p->ring[i].q);
+	}
+	/* on_gone() came meanwhile, without the device's lock: its word is the last. */
+	if (on && p->cut) {
+		(void)connect_pair(p, false);
+		err = -EIO;
 	}
 	return err;
 }
@@ -344,8 +352,10 @@ static int start_rings(struct net *n)
 		struct net_pair *p = &n->pair[i];
 
 		err = vhost_setup(&p->vh, n->vd.features, n->vd.ctx->mem);
-		if (!err && p->tlb.vh)
+		if (!err && p->tlb.vh) {
+			p->cut = false;
 			vhost_tlb_start(&p->tlb);
+		}
 		for (unsigned j = 0; !err && j < 2; j++)
 			err = p->ring[j].q->enabled ? vhost_ring_start(&p->ring[j]) : 0;
 	}
@@ -396,6 +406,7 @@ static void on_gone(void *arg, iova_t iova, iova_t last)
 			continue;
 		/* Nothing may go by what it still has: its rings stand still until the driver resets the device. */
 		log_guest("%s: the kernel keeps translations that the guest took back: its queues are stopped", n->id);
+		p->cut = true;
 		(void)vhost_net_backend(&p->vh, 0, -1);
 		(void)vhost_net_backend(&p->vh, 1, -1);
 	}

@@ -19,6 +19,7 @@ static struct {
 	int backend[2];
 	unsigned mtu;
 	bool tlb_able, tlb_on;
+	bool cut_meanwhile;
 	int serve_err, gone_err, tlb_ring_err, vhost_pipe[2];
 	unsigned tlbs, rings_told, served;
 	iova_t gone[2];
@@ -61,8 +62,14 @@ int tap_set_queue(struct tap *t, unsigned i, bool on)
 	return 0;
 }
 
+static struct drv d;
+
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)
 {
+	if (host.cut_meanwhile) {
+		host.cut_meanwhile = false;
+		d.dma.gone(d.dma.gone_arg, 0, ~0ULL);
+	}
 	host.backend[index] = fd;
 	return 0;
 }
@@ -120,8 +127,6 @@ int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last)
 
 #define HDR TAP_HDR_LEN
 #define BUF DRV_DATA
-
-static struct drv d;
 
 static int setup(void **state)
 {
@@ -451,9 +456,28 @@ static void test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone(void **
 	host.gone_err = -EIO;
 	d.dma.gone(d.dma.gone_arg, 0, ~0ULL);
 	assert_true(host.backend[0] == -1 && host.backend[1] == -1);
+	/* Nor when the driver has them switched on again; only a reset helps. */
+	drv_write(&d, drv_cfg(&d, 4), 2, 2);
+	drv_write(&d, drv_cfg(&d, 4), 2, 6);
+	assert_true(host.backend[0] == -1 && host.backend[1] == -1);
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
 	drv_set_status(&d, 0);
 	assert_false(host.tlb_on);
 	assert_int_equal(vhost_fake.rings, 0);
+	host.gone_err = 0;
+	drv_start(&d, 3, 64);
+	assert_true(host.backend[0] >= 0 && host.backend[1] >= 0);
+}
+
+/* The kernel fails while a pair is being connected. */
+static void test_behind_a_viommu_a_pair_cut_off_meanwhile_stays_so(void **state)
+{
+	make_behind();
+	host.cut_meanwhile = true;
+	host.gone_err = -EIO;
+	drv_start(&d, 3, 64);
+	assert_true(host.backend[0] == -1 && host.backend[1] == -1);
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
 }
 
 static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
@@ -549,6 +573,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vhost_starts_and_stops_with_the_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_queue_pairs_are_switched, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_pair_cut_off_meanwhile_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_fault_stops_the_queues, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_without_device_iotlb_in_user_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_that_refuses_the_rings_breaks_the_device, setup, teardown),
