@@ -38,7 +38,7 @@ struct dev_ctx {
 	struct mem *mem;        /* only for what needs RAM as a whole (vhost, balloon, IOAS); DMA goes through dma */
 	void (*machine)(void *arg, enum machine_event e, u32 code);
 	void *machine_arg;
-	/* The DMA space of a new function: identity, or through the vIOMMU. *viommu_on tells the device what to offer. */
+	/* The DMA space of a new function, which outlives it: identity, or with viommu through the vIOMMU. 0 or -errno. */
 	int (*dma_for)(const struct dev_ctx *ctx, struct pci_fn *fn, bool viommu, struct dma **dma);
 	void *dma_arg;
 	struct console *console; /* the host's side of the guest's console; NULL: none */

@@ -3,7 +3,7 @@
  * virtio 1.2 over PCI (modern only, MSI-X only): transport, split rings, feature negotiation, reset.
  *
  * A device embeds struct virtio_dev and fills struct virtio_ops. All callbacks run under dev->fn.lock: config and queue set-up on a vCPU
- * thread, queue_notify on the event thread (doorbells are ioeventfds). Rings and descriptors are read through fn.dma, each
+ * thread, notify on the event thread (doorbells are ioeventfds). Rings and descriptors are read through fn.dma, each
  * field once, into struct vq_chain; a malformed ring stops the device with DEVICE_NEEDS_RESET and one rate-limited log line, never the VMM.
  */
 #ifndef NIDUS_VIRTIO_H
