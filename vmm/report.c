@@ -351,6 +351,33 @@ static int check_folder(const char *path)
 	return err;
 }
 
+/* Standard output or error if that is the file itself: with another in its place, what else goes there would be lost. -1: neither. */
+static int standard_fd(const struct stat *st)
+{
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		struct stat own;
+
+		if (fstat(fd, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino)
+			return fd;
+	}
+	return -1;
+}
+
+/* fn for the file that path leads to: what is replaced is never a link, such as /dev/stdout. */
+static int at_target(const char *path, const char *text, int (*fn)(const char *path, const char *text))
+{
+	char *target = realpath(path, NULL);
+	int rc = target ? fn(target, text) : -errno;
+
+	free(target);
+	return rc;
+}
+
+static int check_regular(const char *path, const char *text)
+{
+	return check_folder(path);
+}
+
 int report_check(const char *path)
 {
 	struct stat st;
@@ -363,7 +390,7 @@ int report_check(const char *path)
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? check_folder(path) : -errno;
 	if (S_ISREG(st.st_mode))
-		return check_folder(path);
+		return standard_fd(&st) >= 0 ? 0 : at_target(path, NULL, check_regular);
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
 	return access(path, W_OK) < 0 ? -errno : 0;
@@ -380,10 +407,16 @@ int report_write(struct report *r, const char *path, const struct report_end *e)
 	text = report_text(r, e);
 	if (!text)
 		return -ENOMEM;
-	if (is_fd(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+	if (is_fd(path))
 		rc = write_in_place(path, text);
-	else
+	else if (stat(path, &st) < 0)
 		rc = write_renamed(path, text);
+	else if (!S_ISREG(st.st_mode))
+		rc = write_in_place(path, text);
+	else if (standard_fd(&st) >= 0)
+		rc = write_text(standard_fd(&st), text);
+	else
+		rc = at_target(path, text, write_renamed);
 	free(text);
 	return rc;
 }

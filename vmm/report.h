@@ -60,8 +60,8 @@ char *report_text(struct report *r, const struct report_end *e);
 int report_check(const char *path) __must_check;
 
 /*
- * Writes it: a regular file appears whole or not at all (written beside, then renamed); "fd:N" and things that are no regular files are
- * written to directly. 0 or -errno.
+ * Writes it: a regular file appears whole or not at all (written beside, then renamed; of a link that is what it leads to). "fd:N", things that are
+ * no regular files, and the file that is standard output or error are written to directly. 0 or -errno.
  */
 int report_write(struct report *r, const char *path, const struct report_end *e) __must_check;
 

@@ -176,6 +176,59 @@ static void test_report_write_replaces_the_file_whole(void **state)
 	report_destroy(r);
 }
 
+/* /dev/stdout is a link, and root could replace it. */
+static void test_report_write_leaves_a_link_and_goes_where_it_leads(void **state)
+{
+	char dir[] = "/tmp/test_report.XXXXXX", path[64], link_path[64];
+	struct report *r;
+	struct stat st;
+	json_t *j;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/r.json", dir);
+	snprintf(link_path, sizeof(link_path), "%s/link", dir);
+	fclose(fopen(path, "w"));
+	assert_int_equal(symlink(path, link_path), 0);
+	assert_int_equal(report_create(0, &r), 0);
+	assert_int_equal(report_check(link_path), 0);
+	assert_int_equal(report_write(r, link_path, &end), 0);
+	assert_int_equal(lstat(link_path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(entries(dir), 4);
+	j = json_load_file(path, 0, NULL);
+	assert_non_null(j);
+	json_decref(j);
+	unlink(link_path);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+	report_destroy(r);
+}
+
+/* The console's text is there already, and more may come. */
+static void test_report_write_to_the_file_of_stdout_goes_behind_what_is_there(void **state)
+{
+	char path[] = "/tmp/test_report.XXXXXX", buf[8192] = "";
+	int fd = mkstemp(path), old = dup(STDOUT_FILENO), check, rc;
+	struct report *r;
+
+	assert_true(fd >= 0 && old >= 0);
+	assert_int_equal(write(fd, "console\n", 8), 8);
+	assert_int_equal(report_create(0, &r), 0);
+	fflush(stdout);
+	assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+	check = report_check("/proc/self/fd/1");
+	rc = report_write(r, "/proc/self/fd/1", &end);
+	assert_int_equal(dup2(old, STDOUT_FILENO), STDOUT_FILENO);
+	assert_int_equal(check, 0);
+	assert_int_equal(rc, 0);
+	assert_true(pread(fd, buf, sizeof(buf) - 1, 0) > 10);
+	assert_memory_equal(buf, "console\n{", 9);
+	unlink(path);
+	close(fd);
+	close(old);
+	report_destroy(r);
+}
+
 static void test_report_write_to_descriptor_and_device(void **state)
 {
 	char buf[8192], spec[16];
@@ -219,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_report_null_does_nothing),
 		cmocka_unit_test(test_report_sections_are_limited),
 		cmocka_unit_test(test_report_write_replaces_the_file_whole),
+		cmocka_unit_test(test_report_write_leaves_a_link_and_goes_where_it_leads),
+		cmocka_unit_test(test_report_write_to_the_file_of_stdout_goes_behind_what_is_there),
 		cmocka_unit_test(test_report_check_foresees_what_write_would_say),
 		cmocka_unit_test(test_report_write_to_descriptor_and_device),
 	};
