@@ -540,7 +540,6 @@ int console_create(struct event *ev, const struct console_cfg *cfg, const struct
 		log_error("--console: out of memory");
 		return EXIT_HOST;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	pthread_mutex_init(&c->lock, NULL);
 	c->ev = ev;
 	c->user = *user;

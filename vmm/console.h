@@ -25,7 +25,7 @@ struct console_user {
 };
 
 /*
- * Opens it; nothing is read and the terminal is not touched before console_attach(). Ignores SIGPIPE. 0, or an exit status after one log_error line:
+ * Opens it; nothing is read and the terminal is not touched before console_attach(). SIGPIPE is ignored. 0, or an exit status after one log_error line:
  * EXIT_NOINPUT if the file cannot be written, EXIT_HOST without descriptors or memory.
  */
 int console_create(struct event *ev, const struct console_cfg *cfg, const struct console_user *user, struct console **out) __must_check;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devices/ioapic.h"
@@ -146,6 +147,34 @@ static int host_error(const char *what, int err)
 	return EXIT_HOST;
 }
 
+/*
+ * What asks for the end, but for what is ignored already: nohup and a shell's background jobs mean that, and the kernel keeps a blocked signal
+ * for the descriptor even if it is ignored.
+ */
+static void end_signals(sigset_t *set)
+{
+	static const int all[] = { SIGTERM, SIGINT, SIGHUP };
+
+	sigemptyset(set);
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		struct sigaction sa;
+
+		if (sigaction(all[i], NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+			sigaddset(set, all[i]);
+	}
+}
+
+/* One that came when the VM had ended has nothing to stop, and must not take the place of the exit status. */
+static void drop_signals(void)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	end_signals(&set);
+	while (sigtimedwait(&set, NULL, &now) > 0 || errno == EINTR)
+		;
+}
+
 static int create_events(struct vm *vm)
 {
 	sigset_t set;
@@ -153,10 +182,7 @@ static int create_events(struct vm *vm)
 
 	if (err)
 		return host_error("event loop", err);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	end_signals(&set);
 	/* Blocked here, so in every thread made later: they arrive by the descriptor only. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -434,6 +460,9 @@ int vm_run(const struct vm_config *c)
 	sigset_t old;
 	int status;
 
+	/* A reader that is gone and a limit on files are errors of the write; a guest that writes must not end nidus. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	pthread_sigmask(SIG_SETMASK, NULL, &old);
 	status = create_report(&vm);
 	if (status)
@@ -445,6 +474,7 @@ int vm_run(const struct vm_config *c)
 	status = write_report(&vm, status);
 	vm_destroy(&vm);
 	report_destroy(vm.report);
+	drop_signals();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // wrap: ioctl open64 mmap64 munmap malloc calloc strdup asprintf eventfd epoll_create1 epoll_ctl timerfd_create signalfd pthread_create
-// wrap: units_reset
+// wrap: units_reset units_fini
 /* Whole VMs on a fake KVM, with every device that needs nothing of the host: how they end, and that nothing of them is left. */
 #include "tests/unit/fake_kvm.h"
 
@@ -208,6 +208,71 @@ static void test_vm_console_is_where_it_was_asked_for(void **state)
 	}
 }
 
+static bool late_signal;
+
+void __real_units_fini(struct units *u);
+void __wrap_units_fini(struct units *u)
+{
+	if (late_signal)
+		kill(getpid(), SIGTERM);
+	__real_units_fini(u);
+}
+
+/* The VM has ended, its devices are still being closed. */
+static void test_vm_signal_after_the_end_leaves_the_status(void **state)
+{
+	static const struct step script[] = { STATUS(7), POWER_OFF, FOR_EVER };
+	struct vm_config c = small();
+
+	late_signal = true;
+	assert_int_equal(run(&c, script, 0), 7);
+	late_signal = false;
+}
+
+/* As nohup has it. */
+static void test_vm_signal_that_was_ignored_stays_so(void **state)
+{
+	static const struct step script[] = { { STEP_SIGNAL, 0, SIGHUP }, STATUS(7), RESET, FOR_EVER };
+	struct vm_config c = small();
+
+	signal(SIGHUP, SIG_IGN);
+	assert_int_equal(run(&c, script, 0), 7);
+	signal(SIGHUP, SIG_DFL);
+	assert_true(reported("reboot"));
+}
+
+/* Signals that would kill: a reader of the report that is gone, and a limit on the size of files. */
+static void test_vm_files_that_cannot_be_written_do_not_kill_it(void **state)
+{
+	static const struct step script[] = { STATUS(7), POWER_OFF, FOR_EVER };
+	struct vm_config c = small();
+	int p[2], fd = open(console, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct rlimit old, few;
+	char spec[16];
+
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(lseek(fd, FAKE_RUN_SIZE, SEEK_SET), FAKE_RUN_SIZE);
+	snprintf(spec, sizeof(spec), "fd:%d", fd);
+	c.report = spec;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	few = (struct rlimit){ FAKE_RUN_SIZE, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	assert_int_equal(run(&c, script, 0), 7);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_non_null(strstr(fake.said, strerror(EFBIG)));
+	close(fd);
+	unlink(console);
+
+	assert_int_equal(pipe(p), 0);
+	close(p[0]);
+	snprintf(spec, sizeof(spec), "fd:%d", p[1]);
+	c.kernel.path = "/nonexistent/kernel";
+	signal(SIGPIPE, SIG_DFL);
+	assert_int_equal(run(&c, script, 0), EXIT_NOINPUT);
+	close(p[1]);
+	assert_non_null(strstr(fake.said, strerror(EPIPE)));
+}
+
 static void on_alarm(int sig)
 {
 }
@@ -373,6 +438,9 @@ int main(void)
 		cmocka_unit_test(test_vm_with_every_device_ends_well),
 		cmocka_unit_test(test_vm_device_that_fails_at_a_reset_ends_it),
 		cmocka_unit_test(test_vm_console_is_where_it_was_asked_for),
+		cmocka_unit_test(test_vm_signal_after_the_end_leaves_the_status),
+		cmocka_unit_test(test_vm_signal_that_was_ignored_stays_so),
+		cmocka_unit_test(test_vm_files_that_cannot_be_written_do_not_kill_it),
 		cmocka_unit_test(test_vm_signals_at_any_moment_change_nothing),
 		cmocka_unit_test(test_vm_missing_file_is_told_before_kvm_is_opened),
 		cmocka_unit_test(test_vm_small_survives_each_failure),
