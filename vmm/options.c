@@ -438,34 +438,35 @@ static const struct opt *find_letter(enum opt_cmd cmd, char letter)
 	return NULL;
 }
 
-/* The subcommand whose option it is, or NULL. */
-static const char *other_command(const char *name, size_t len)
+/* The subcommands whose option it is: "run and check"; "" if it is nobody's. */
+static void other_commands(const char *name, char *buf, size_t size)
 {
 	static const struct {
 		enum opt_cmd cmd;
 		const char *name;
 	} commands[] = { { CMD_RUN, "run" }, { CMD_SHOW, "show" }, { CMD_CHECK, "check" } };
 
+	buf[0] = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (find_long(commands[i].cmd, name, len))
-			return commands[i].name;
+		if (find_long(commands[i].cmd, name, strlen(name)))
+			append(buf, size, "%s%s", *buf ? " and " : "", commands[i].name);
 	}
-	return NULL;
 }
 
 static int unknown(enum opt_cmd cmd, const char *word, struct opt_result *r)
 {
-	const char *best, *other;
-	char name[40];
+	char name[40], others[32] = "";
+	const char *best;
 
 	if (word[0] != '-' && cmd == CMD_CHECK)
 		return fail(r, "unexpected argument '%.60s', PCI addresses come before the options", word);
 	if (word[0] != '-')
 		return fail(r, "unexpected argument '%.60s', options begin with '-', and a value with spaces needs quotes", word);
 	snprintf(name, sizeof(name), "%.*s", (int)MIN(strcspn(word, "="), sizeof(name) - 1), word);
-	other = word[1] == '-' ? other_command(name + 2, strlen(name + 2)) : NULL;
-	if (other)
-		return fail(r, "'%s' is an option of nidus %s only", name, other);
+	if (word[1] == '-')
+		other_commands(name + 2, others, sizeof(others));
+	if (*others)
+		return fail(r, "'%s' is an option of nidus %s only", name, others);
 	best = word[1] == '-' ? nearest_option(cmd, name + 2) : NULL;
 	if (best)
 		return fail(r, "unknown option '%s' (did you mean '--%s'?)", name, best);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The options themselves. A new one: its keys, its row, and the line in README.md that a test then asks for. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "vmm/host_pci.h"
+#include "vmm/option_values.h"
 #include "vmm/options.h"
 
 #define RATE_LIMIT GiB(1024)
@@ -191,6 +193,22 @@ static const char *memory_done(struct vm_config *c, void *obj)
 	return NULL;
 }
 
+static const char *report_done(struct vm_config *c, void *obj)
+{
+	u64 fd;
+
+	if (!*c->report)
+		return "needs a path, or fd:N";
+	if (strncmp(c->report, "fd:", 3) == 0 && (!option_parse_number(c->report + 3, &fd) || fd > INT_MAX))
+		return "fd:N is an inherited descriptor, N its number";
+	return NULL;
+}
+
+static const char *out_done(struct vm_config *c, void *obj)
+{
+	return *c->out_dir ? NULL : "needs a folder";
+}
+
 #define GUEST (CMD_RUN | CMD_SHOW)
 #define ANY (CMD_RUN | CMD_SHOW | CMD_CHECK)
 
@@ -227,13 +245,13 @@ const struct opt options_rows[] = {
 	{ "on-reboot", NULL, 0, GUEST, .json = "on_reboot", KEYS(keys_reboot), .help = "end with status 81, or boot again (exit)" },
 	{ "grace", NULL, 0, GUEST, .json = "grace", KEYS(keys_grace),
 	  .help = "after SIGTERM the power button is pressed; how long the guest then has (10)" },
-	{ "report", NULL, 0, CMD_RUN, KEYS(keys_report), .help = "write one JSON object about the run at its end" },
+	{ "report", NULL, 0, CMD_RUN, KEYS(keys_report), .done = report_done, .help = "write one JSON object about the run at its end" },
 	{ "ready-fd", NULL, 0, CMD_RUN, KEYS(keys_ready), .help = "write one JSON line to this descriptor when the first CPU runs" },
 	{ "kvm", NULL, 0, CMD_RUN | CMD_CHECK, KEYS(keys_kvm), .help = "use an inherited descriptor of /dev/kvm" },
 	{ "iommufd", NULL, 0, CMD_RUN, KEYS(keys_iommufd), .help = "use an inherited descriptor of /dev/iommu" },
 	{ "log", NULL, 0, ANY, KEYS(keys_log), .help = "messages to show: error, warn, info, debug or trace (warn)" },
 	{ "arch", NULL, 0, CMD_SHOW, KEYS(keys_arch), .help = "architecture of the guest: x86_64 or arm64 (this machine's)" },
-	{ "out", NULL, 0, CMD_SHOW, KEYS(keys_out), .help = "write files into this folder instead of printing" },
+	{ "out", NULL, 0, CMD_SHOW, KEYS(keys_out), .done = out_done, .help = "write files into this folder instead of printing" },
 	{ "json", NULL, 0, CMD_CHECK, KEYS(keys_json), .help = "one JSON object instead of lines" },
 	{ "skip", NULL, 0, CMD_CHECK, KEYS(keys_skip), .help = "exit status 77 instead of 66, for test harnesses" },
 	{ "testdev", NULL, 0, GUEST, .hidden = true, KEYS(keys_testdev), .help = "device for nidus's own tests" },

@@ -47,7 +47,10 @@ case_ 64 "did you mean 'ro'" run -k x -d y,rp
 case_ 64 'needs quotes' run -k x -p root=/dev/vda ro
 case_ 64 'off|auto|vtd|amdvi' run -k x --viommu smmu
 case_ 64 'it takes tap=IF' run -k x -n eth0
-case_ 64 "'--kvm' is an option of nidus run only" show acpi --kvm fd:3
+case_ 64 "'--kvm' is an option of nidus run and check only" show acpi --kvm fd:3
+case_ 64 "'--cpus' is an option of nidus run and show only" check --cpus 2
+case_ 64 '--out: needs a folder' show acpi --out ''
+case_ 64 '--report: needs a path' run -k x --report ''
 case_ 64 'before the options' check --json 01:00.0
 case_ 64 "'nothing' is none of acpi" show nothing
 case_ 64 'say what' show

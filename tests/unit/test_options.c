@@ -103,6 +103,10 @@ static const struct {
 	{ "--log loud", "--log: unknown level 'loud', it is one of error|warn|info|debug|trace" },
 	{ "--raw-cmdline=x", "--raw-cmdline: 'x' is not on or off" },
 	{ "--out d", "'--out' is an option of nidus show only" },
+	{ "--report=", "--report: needs a path, or fd:N" },
+	{ "--report fd:", "--report: fd:N is an inherited descriptor, N its number" },
+	{ "--report fd:+1", "--report: fd:N is an inherited descriptor, N its number" },
+	{ "--report fd:2147483648", "--report: fd:N is an inherited descriptor, N its number" },
 };
 
 static void test_options_bad_line_names_the_option(void **state)
