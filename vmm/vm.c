@@ -393,18 +393,20 @@ static void vm_destroy(struct vm *vm)
 	event_destroy(vm->ev);
 }
 
-/* --ready-fd: one line, so that a script need not poll. */
+/* --ready-fd: one line, so that a script need not poll; and its end, but where more is to come: the console, messages, the report. */
 static void say_ready(const struct vm *vm)
 {
-	char line[96];
-	int n;
+	int n, fd = vm->cfg->ready_fd;
+	char line[96], spec[16];
 
-	if (vm->cfg->ready_fd < 0)
+	if (fd < 0)
 		return;
 	n = snprintf(line, sizeof(line), "{\"event\":\"running\",\"pid\":%ld}\n", (long)getpid());
-	if (write(vm->cfg->ready_fd, line, (size_t)n) != n)
-		log_warn("--ready-fd %d: %s", vm->cfg->ready_fd, strerror(errno));
-	close(vm->cfg->ready_fd);
+	if (write(fd, line, (size_t)n) != n)
+		log_warn("--ready-fd %d: %s", fd, strerror(errno));
+	snprintf(spec, sizeof(spec), "fd:%d", fd);
+	if (fd > STDERR_FILENO && (!vm->cfg->report || strcmp(vm->cfg->report, spec) != 0))
+		close(fd);
 }
 
 static int vm_serve(struct vm *vm)

@@ -273,6 +273,36 @@ static void test_vm_files_that_cannot_be_written_do_not_kill_it(void **state)
 	assert_non_null(strstr(fake.said, strerror(EPIPE)));
 }
 
+/* Standard error, and the report's own descriptor, are still needed; any other is closed, which its reader waits for. */
+static void test_vm_ready_line_leaves_descriptors_that_are_needed(void **state)
+{
+	static const struct step script[] = { STATUS(7), POWER_OFF, FOR_EVER };
+	struct vm_config c = small();
+	char text[8192], spec[16];
+	int p[2], old = dup(STDERR_FILENO);
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(dup2(p[1], STDERR_FILENO), STDERR_FILENO);
+	c.ready_fd = STDERR_FILENO;
+	assert_int_equal(run(&c, script, 0), 7);
+	assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+	close(old);
+	assert_true(read(p[0], text, sizeof(text)) > 0);
+	assert_memory_equal(text, "{\"event\":\"running\"", 18);
+
+	snprintf(spec, sizeof(spec), "fd:%d", p[1]);
+	c.ready_fd = p[1];
+	c.report = spec;
+	assert_int_equal(run(&c, script, 0), 7);
+	assert_int_equal(fake.n_errors, 0);
+	c.report = report;
+	fake_start(script, 0);
+	assert_int_equal(vm_run(&c), 7);
+	fake_end();
+	assert_int_equal(fcntl(p[1], F_GETFD), -1);
+	close(p[0]);
+}
+
 static void on_alarm(int sig)
 {
 }
@@ -441,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_vm_signal_after_the_end_leaves_the_status),
 		cmocka_unit_test(test_vm_signal_that_was_ignored_stays_so),
 		cmocka_unit_test(test_vm_files_that_cannot_be_written_do_not_kill_it),
+		cmocka_unit_test(test_vm_ready_line_leaves_descriptors_that_are_needed),
 		cmocka_unit_test(test_vm_signals_at_any_moment_change_nothing),
 		cmocka_unit_test(test_vm_missing_file_is_told_before_kvm_is_opened),
 		cmocka_unit_test(test_vm_small_survives_each_failure),
