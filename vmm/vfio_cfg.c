@@ -21,6 +21,9 @@
 #define LINK_WIDTH 16
 #define EXP_LEN_V2 0x3c
 #define EXP_LEN_V1 0x14
+/* Without masks, which are not shown. */
+#define MSI_LEN_32 10
+#define MSI_LEN_64 14
 #define MAX_CAPS 48
 
 static ssize_t hw_read(const struct vfio_dev *d, unsigned off, void *buf, size_t len)
@@ -168,7 +171,7 @@ static const struct {
 	bool (*show)(struct vfio_dev *d, const u8 *hw, unsigned at);
 } std_caps[] = {
 	{ PCI_CAP_ID_PM, PCI_PM_SIZEOF, show_pm },
-	{ PCI_CAP_ID_MSI, 14, show_msi },
+	{ PCI_CAP_ID_MSI, 0, show_msi },
 	{ PCI_CAP_ID_VNDR, 0, show_vendor },
 	{ PCI_CAP_ID_SSVID, 8, show_subsystem },
 	{ PCI_CAP_ID_EXP, 0, show_express },
@@ -195,6 +198,8 @@ static bool show_std_cap(struct vfio_dev *d, const u8 *hw, u8 *used, unsigned at
 			len = hw[at + 2];
 		else if (hw[at] == PCI_CAP_ID_EXP)
 			len = (hw[at + PCI_EXP_FLAGS] & PCI_EXP_FLAGS_VERS) >= 2 ? EXP_LEN_V2 : EXP_LEN_V1;
+		else if (hw[at] == PCI_CAP_ID_MSI)
+			len = hw[at + PCI_MSI_FLAGS] & PCI_MSI_FLAGS_64BIT ? MSI_LEN_64 : MSI_LEN_32;
 		return len > 2 && take(used, at, len, PCI_CFG_SPACE_SIZE) && std_caps[i].show(d, hw, at);
 	}
 	return false;

@@ -155,6 +155,22 @@ static void test_cfg_sweep_only_listed_bits_reach_the_device(void **state)
 	assert_memory_equal(before, fake.cfg, sizeof(before));
 }
 
+/* MSI with 32-bit addresses ends after ten bytes: what comes next may begin right behind. */
+static void test_cfg_capability_behind_a_short_msi_is_shown(void **state)
+{
+	struct vfio_rig q;
+
+	vfio_rig_init(&q);
+	fake_cap(FAKE_MSI, PCI_CAP_ID_MSI, FAKE_MSI + 12);
+	put_le(fake.cfg + FAKE_MSI + 2, 2, 0x0104);
+	fake_cap(FAKE_MSI + 12, PCI_CAP_ID_VNDR, 0);
+	fake.cfg[FAKE_MSI + 14] = 8;
+	assert_int_equal(vfio_rig_start(&q), 0);
+	assert_int_equal(vfio_rig_read(&q, FAKE_MSI + 1, 1), FAKE_MSI + 12);
+	assert_int_equal(vfio_rig_read(&q, FAKE_MSI + 12, 4), 0x080000 | PCI_CAP_ID_VNDR);
+	vfio_rig_fini(&q);
+}
+
 /* Lists that loop, point anywhere, lie about lengths: nothing is read outside config space, and the guest's list ends. */
 static void test_cfg_random_devices_give_lists_that_end(void **state)
 {
@@ -198,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cfg_cut_in_the_middle_of_a_write_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_function_level_reset_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cfg_sweep_only_listed_bits_reach_the_device, setup, teardown),
+		cmocka_unit_test(test_cfg_capability_behind_a_short_msi_is_shown),
 		cmocka_unit_test(test_cfg_random_devices_give_lists_that_end),
 	};
 
