@@ -366,9 +366,14 @@ static int open_all(struct vfio *v, const struct vm_config *c, const struct kvm 
 	err = iommufd_open(&v->iommufd, c->iommufd_fd);
 	if (err)
 		return no_iommufd(err);
-	err = kvm_vfio_create(k, &v->kvm_fd);
+	err = iommufd_ioas_alloc(&v->iommufd, &v->ioas);
+	/* KVM's own descriptor says EINVAL, others ENOTTY. */
+	if (c->iommufd_fd >= 0 && (err == -ENOTTY || err == -EINVAL)) {
+		log_error("--iommufd: descriptor %d is not one of " IOMMUFD_NODE ": start nidus with that open as %d", c->iommufd_fd, c->iommufd_fd);
+		return EXIT_NOINPUT;
+	}
 	if (!err)
-		err = iommufd_ioas_alloc(&v->iommufd, &v->ioas);
+		err = kvm_vfio_create(k, &v->kvm_fd);
 	if (err) {
 		log_error("--vfio: %s", strerror(-err));
 		return EXIT_HOST;

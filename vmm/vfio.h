@@ -26,8 +26,8 @@ struct vfio;
 struct vfio_dev;
 
 /*
- * Every --vfio of c, none is fine (*out is NULL then). sys: HOST_SYS. 0, or after one log_error line EXIT_NOINPUT (no such function) or EXIT_HOST
- * (with the remedy); nothing is left then.
+ * Every --vfio of c, none is fine (*out is NULL then). sys: HOST_SYS. 0, or after one log_error line EXIT_NOINPUT (no such function, an inherited
+ * descriptor of something else) or EXIT_HOST (with the remedy); nothing is left then.
  */
 int vfio_create(const struct vm_config *c, const struct kvm *k, const char *sys, struct vfio **out) __must_check;
 /* 0, or EXIT_HOST after one log_error line. v may be NULL in all functions below. */

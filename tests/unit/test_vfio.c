@@ -214,6 +214,20 @@ static void test_vfio_inherited_device_file(void **state)
 	close(null);
 }
 
+static void test_vfio_inherited_iommufd_must_be_one(void **state)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	r.c.iommufd_fd = null;
+	assert_int_equal(vfio_create(&r.c, &r.k, r.sys, &r.v), EXIT_NOINPUT);
+	assert_int_equal(fake.in_kvm, 0);
+	r.c.iommufd_fd = -1;
+	vfio_rig_fini(&r);
+	close(null);
+}
+
 static void test_vfio_behind_a_unit_needs_a_host_that_nests(void **state)
 {
 	static const u64 missing[] = { BIT(26), BIT(43), BIT(47) };
@@ -323,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_vfio_refusal_leaves_nothing),
 		cmocka_unit_test(test_vfio_group_member_of_a_host_driver_is_refused),
 		cmocka_unit_test(test_vfio_inherited_device_file),
+		cmocka_unit_test(test_vfio_inherited_iommufd_must_be_one),
 		cmocka_unit_test(test_vfio_behind_a_unit_needs_a_host_that_nests),
 		cmocka_unit_test(test_vfio_without_flr_tries_the_bus_and_goes_on),
 		cmocka_unit_test(test_vfio_any_call_failing_leaves_nothing),
