@@ -196,6 +196,7 @@ static void check_guest(struct results *r, struct kvm *k)
 
 	if (rc) {
 		remedy(add(r, "stock-kernels", false, "no memory for a test guest: %s", strerror(-rc)), "free some memory");
+		kvm_destroy(k);
 		return;
 	}
 	rc = kvm_add_ram(k, m);
@@ -218,7 +219,7 @@ static void check_kvm(const struct vm_config *c, struct results *r)
 
 	if (fd < 0)
 		return;
-	if (kvm_create(&k, NODE, fd)) {
+	if (kvm_create(&k, c->kvm_fd >= 0 ? "--kvm" : NODE, fd)) {
 		remedy(add(r, "vm", false, "no VM can be created"), "the message on stderr says why");
 		return;
 	}

@@ -297,6 +297,10 @@ static void check_function(const struct out *o, struct iommufd *f, const char *b
 		tell(o, "function", false, "lspci -D lists what there is", "%s: there is no such PCI function", bdf);
 		return;
 	}
+	if (h.class >> 16 == 0x06) {
+		tell(o, "function", false, "name a function behind it", "%s: it is a bridge, which cannot be assigned", bdf);
+		return;
+	}
 	bound = strcmp(h.driver, "vfio-pci") == 0;
 	snprintf(remedy, sizeof(remedy), "nidus bind %s", bdf);
 	tell(o, "function", bound, remedy, "%s (%04x:%04x) is bound to %s", bdf, h.vendor, h.device, h.driver[0] ? h.driver : "no driver");

@@ -59,6 +59,7 @@ case_ 65 "--report $tmp/none/r" run -k ./nidus --report "$tmp/none/r"
 case_ 65 "--report $tmp/dir" run -k ./nidus --report "$tmp/dir"
 case_ 65 '--iommufd' run -k x --iommufd fd:999
 case_ 65 '--kvm: not a KVM device' run -k ./nidus --kvm fd:0
+case_ 66 '--kvm: not a KVM device' check --kvm fd:0
 case_ 65 '--ready-fd' run -k x --ready-fd 999
 case_ 65 "$tmp/none" run -k "$tmp/none"
 case_ 65 "$tmp/empty" run -k "$tmp/empty"

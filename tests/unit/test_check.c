@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// wrap: open64
+// wrap: open64 mmap64
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,13 +9,14 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "vmm/check.h"
 #include "vmm/vcpu.h"
 
 /* A KVM whose one vCPU ends as a row says. */
-enum end { ENDS_DONE, ENDS_EXCEPTION, ENDS_SHUTDOWN, ENDS_INTERNAL, NO_NODE, NO_PERMISSION, NO_VM, NO_RAM, NO_VCPU };
+enum end { ENDS_DONE, ENDS_EXCEPTION, ENDS_SHUTDOWN, ENDS_INTERNAL, NO_NODE, NO_PERMISSION, NO_VM, NO_MEMORY, NO_RAM, NO_VCPU };
 
 static struct {
 	enum end end;
@@ -33,6 +34,15 @@ int __wrap_open64(const char *path, int flags, ...)
 		return -1;
 	}
 	return __real_open64("/dev/null", O_RDWR);
+}
+
+void *__real_mmap64(void *at, size_t len, int prot, int flags, int fd, off64_t off);
+void *__wrap_mmap64(void *at, size_t len, int prot, int flags, int fd, off64_t off)
+{
+	if (t.end != NO_MEMORY)
+		return __real_mmap64(at, len, prot, flags, fd, off);
+	errno = ENOMEM;
+	return MAP_FAILED;
 }
 
 int kvm_create(struct kvm *k, const char *node, int fd)
@@ -108,6 +118,7 @@ static const struct {
 	{ NO_NODE, EXIT_HOST, "load kvm_intel or kvm_amd" },
 	{ NO_PERMISSION, EXIT_HOST, "add the user to group kvm" },
 	{ NO_VM, EXIT_HOST, "no VM can be created" },
+	{ NO_MEMORY, EXIT_HOST, "no memory for a test guest" },
 	{ NO_RAM, EXIT_HOST, "could not be started: No space left on device" },
 	{ NO_VCPU, EXIT_HOST, "could not be started: see the message on stderr" },
 };

@@ -115,6 +115,23 @@ static void test_check_vfio_tells_a_device_in_use_and_its_group(void **state)
 	vfio_rig_fini(&r);
 }
 
+/* No remedy that bind would refuse. */
+static void test_check_vfio_bridge_is_not_to_be_bound(void **state)
+{
+	struct sysfs_fn fn = { .bdf = FAKE_BDF, .class = "0x060400\n", .driver = "pcieport", .group = 7 };
+	struct vfio_rig r;
+
+	vfio_rig_init(&r);
+	sysfs_del(r.sys);
+	assert_int_equal(mkdir(r.sys, 0700), 0);
+	sysfs_add(r.sys, &fn);
+	run(&r);
+	assert_false(all_ok);
+	assert_non_null(strstr(text, "it is a bridge, which cannot be assigned|name a function behind it"));
+	assert_null(strstr(text, "nidus bind"));
+	vfio_rig_fini(&r);
+}
+
 /* Takes CAP_IPC_LOCK away from this process, or gives it back if it was there. */
 static void ipc_lock(bool on)
 {
@@ -187,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_check_vfio_unbound_device_is_judged_by_sysfs),
 		cmocka_unit_test(test_check_vfio_names_what_the_kernel_lacks),
 		cmocka_unit_test(test_check_vfio_tells_a_device_in_use_and_its_group),
+		cmocka_unit_test(test_check_vfio_bridge_is_not_to_be_bound),
 		cmocka_unit_test(test_check_vfio_counts_memory_over_all_vms),
 		cmocka_unit_test(test_check_vfio_without_functions_is_one_line),
 		cmocka_unit_test(test_check_vfio_amd_kernel_is_tried),
