@@ -38,6 +38,7 @@ struct machine {
 	struct dev_ctx ctx;
 };
 
+/* COM1 first: it may be absent. */
 static const struct offline_line lines[] = {
 	{ X86_GSI_COM1, "COM1, edge" },
 	{ X86_GSI_GED, "power button (event device), edge" },
@@ -160,8 +161,8 @@ static int describe(struct machine *m)
 	if (err)
 		return err;
 	o->n_map = plat_x86_64_regions(&o->plat, o->map, ARRAY_SIZE(o->map));
-	o->lines = lines;
-	o->n_lines = ARRAY_SIZE(lines);
+	o->lines = lines + !m->uart;
+	o->n_lines = ARRAY_SIZE(lines) - !m->uart;
 	return plat_x86_64_acpi(&o->plat, &m->cfg, o->pci, &o->tables);
 }
 

@@ -202,7 +202,9 @@ int show_print(FILE *f, const char *what, const struct vm_config *c)
 		rows[row].machine(f, o);
 		offline_x86_64_destroy(o);
 	}
-	if (!status && (fflush(f) == EOF || ferror(f)))
+	if (!status && fflush(f) == EOF)
+		status = host_error("output", -errno);
+	else if (!status && ferror(f))
 		status = host_error("output", -EIO);
 	return status;
 }

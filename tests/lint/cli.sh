@@ -72,6 +72,11 @@ case_ 65 "$tmp/fifo" run -k "$tmp/fifo"
 # A closed stdout is no place for a descriptor that nidus opens.
 ./nidus show config >&- 2>/dev/null
 [ $? -eq 0 ] && pass=$((pass + 1)) || { echo "nidus show config >&-: failed"; fail=$((fail + 1)); }
+for what in acpi memmap; do
+	./nidus show $what >/dev/full 2>"$tmp/err"
+	[ $? -eq 66 ] && grep -q 'No space left' "$tmp/err" && pass=$((pass + 1)) ||
+		{ echo "nidus show $what >/dev/full: $(head -c 300 "$tmp/err")"; fail=$((fail + 1)); }
+done
 ./nidus --version >/dev/full 2>/dev/null
 [ $? -eq 66 ] && pass=$((pass + 1)) || { echo "nidus --version >/dev/full: not 66"; fail=$((fail + 1)); }
 

@@ -49,6 +49,23 @@ static void test_print_each_subject_says_what_matters(void **state)
 	config_free(&c);
 }
 
+static void test_print_memmap_has_no_com1_without_a_console(void **state)
+{
+	struct vm_config c;
+	char *text;
+
+	config_init(&c);
+	text = printed("memmap", &c);
+	assert_non_null(strstr(text, "  4    COM1"));
+	free(text);
+	c.console.kind = CONSOLE_OFF;
+	text = printed("memmap", &c);
+	assert_null(strstr(text, "COM1"));
+	assert_non_null(strstr(text, "interrupt lines\n  9    power button"));
+	free(text);
+	config_free(&c);
+}
+
 static void test_main_unknown_subject_or_arch_is_a_usage_error(void **state)
 {
 	struct vm_config c;
@@ -113,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_print_each_subject_says_what_matters),
+		cmocka_unit_test(test_print_memmap_has_no_com1_without_a_console),
 		cmocka_unit_test(test_main_unknown_subject_or_arch_is_a_usage_error),
 		cmocka_unit_test(test_main_out_dir_writes_files),
 		cmocka_unit_test(test_print_full_device_is_an_error),
