@@ -33,8 +33,13 @@ driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/nul
 # Bit 2 of the command register: bus mastering.
 bus_master() { echo $((($(od -An -tu1 -j4 -N1 "/sys/bus/pci/devices/$1/config") >> 2) & 1)); }
 
-# Pages that the kernel has pinned for devices, less those it has let go.
-pinned() { awk '/^nr_foll_pin_acquired/ { n += $2 } /^nr_foll_pin_released/ { n -= $2 } END { print n }' /proc/vmstat; }
+# Pages that the kernel has pinned for devices, less those it has let go. Each CPU counts up to a hundred of them for itself for a second;
+# writing to stat_refresh adds these up.
+pinned()
+{
+	echo >/proc/sys/vm/stat_refresh
+	awk '/^nr_foll_pin_acquired/ { n += $2 } /^nr_foll_pin_released/ { n -= $2 } END { print n }' /proc/vmstat
+}
 
 # No process has a file of a device, or an iommufd with its objects.
 no_open_file() { [ "$(readlink /proc/[0-9]*/fd/* 2>/dev/null | grep -cE '^/dev/(iommu|vfio)')" = 0 ]; }
