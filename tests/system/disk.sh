@@ -61,7 +61,7 @@ expect_console "the guest sees a read-only disk" "ro 1"
 expect_console "and cannot write it" "write refused"
 expect_console "the guest reads what the host has" "sum $before"
 
-# The image shrinks under the guest: an I/O error there, and nothing else.
+# The image shrinks under the guest, and another's disk is full: I/O errors there, and nothing else.
 initrd=$(guest_script rig <<'END'
 mark "waiting"
 while dd if=/dev/vda of=/dev/null bs=4k skip=4000 count=1 2>/dev/null; do
@@ -70,15 +70,26 @@ while dd if=/dev/vda of=/dev/null bs=4k skip=4000 count=1 2>/dev/null; do
 done
 mark "end is gone"
 dd if=/dev/vda of=/dev/null bs=4k count=1 2>/dev/null && mark "start is there"
+dd if=/dev/zero of=/dev/vdb bs=64k count=128 conv=fsync 2>/dev/null || mark "full is an error"
+echo 3 >/proc/sys/vm/drop_caches
+dd if=/dev/vdb of=/dev/null bs=64k 2>/dev/null && mark "full is read"
+dd if=/dev/zero of=/dev/vdb bs=64k count=1 conv=fsync 2>/dev/null && mark "what is there is written"
 END
 )
-vm_start -k "$k" -i "$initrd" -m 128 -p quiet -d "$disk"
+mkdir "$TMP/small"
+mount -t tmpfs -o size=1M none "$TMP/small"
+truncate -s 8M "$TMP/small/disk"
+vm_start -k "$k" -i "$initrd" -m 128 -p quiet -d "$disk" -d "$TMP/small/disk"
 vm_expect "guest: waiting" 50
 truncate -s 1M "$disk"
 vm_wait 50
 expect_console "reading what was cut off is an I/O error" "end is gone"
 expect_console "the rest is still served" "start is there"
+expect_console "writing where the host's disk is full is an I/O error" "full is an error"
+expect_console "reading it is not" "full is read"
+expect_console "nor writing to what it has already" "what is there is written"
 expect_status "and the guest ends as ever" 0
+umount "$TMP/small"
 
 # Without io_uring.
 if [ -e /proc/sys/kernel/io_uring_disabled ]; then
