@@ -77,6 +77,7 @@ int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, stru
 	r->vh = vh;
 	r->index = index;
 	r->q = q;
+	r->err_fd = -1;
 	return 0;
 }
 
@@ -125,6 +126,7 @@ int vhost_ring_start(struct vhost_ring *r)
 {
 	struct vhost_vring_state num = { .index = r->index, .num = r->q->size }, base = { .index = r->index };
 	struct vhost_vring_file kick = { .index = r->index, .fd = r->q->bell_fd }, irq = { .index = r->index, .fd = r->q->irq.fd };
+	struct vhost_vring_file gave_up = { .index = r->index, .fd = r->err_fd };
 	struct vhost_vring_addr addr;
 	int err = map_ring(r, &addr);
 
@@ -136,6 +138,8 @@ int vhost_ring_start(struct vhost_ring *r)
 		err = call(r->vh, VHOST_SET_VRING_ADDR, &addr);
 	if (!err)
 		err = call(r->vh, VHOST_SET_VRING_CALL, &irq);
+	if (!err && r->err_fd >= 0)
+		err = call(r->vh, VHOST_SET_VRING_ERR, &gave_up);
 	if (!err)
 		err = call(r->vh, VHOST_SET_VRING_KICK, &kick);
 	if (err) {
@@ -156,6 +160,15 @@ void vhost_ring_stop(struct vhost_ring *r)
 	(void)call(r->vh, VHOST_SET_VRING_KICK, &none);
 	(void)call(r->vh, VHOST_SET_VRING_CALL, &none);
 	put_spans(r);
+}
+
+int vhost_ring_next(const struct vhost_ring *r, u16 *next)
+{
+	struct vhost_vring_state base = { .index = r->index };
+	int err = call(r->vh, VHOST_GET_VRING_BASE, &base);
+
+	*next = (u16)base.num;
+	return err;
 }
 
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd)

@@ -22,6 +22,7 @@ struct vhost_ring {
 	unsigned index;  /* within the vhost device */
 	struct vq *q;
 	struct dma_span span[3];
+	int err_fd;      /* -1, or the caller's eventfd: rung where the kernel gives up on a request; before vhost_ring_start() */
 	bool on;
 };
 
@@ -41,6 +42,8 @@ void vhost_ring_fini(struct vhost_ring *r);
 int vhost_ring_start(struct vhost_ring *r) __must_check;
 /* After its backend was taken away. Ring memory is not touched any more when it returns. */
 void vhost_ring_stop(struct vhost_ring *r);
+/* The available index that the kernel takes next, of a ring that is on. 0 or -errno. */
+int vhost_ring_next(const struct vhost_ring *r, u16 *next) __must_check;
 
 /* vhost-net: what frames of this ring come from and go to; -1 stops it and returns when the kernel has let go of it. 0 or -errno. */
 int vhost_net_backend(struct vhost *vh, unsigned index, int fd);

@@ -16,6 +16,8 @@
 #define AROUND 16ULL
 /* Questions of a stopped device that are thrown away at a time; each queue asks for one page and then stands still. */
 #define DRAIN_MAX 1024
+/* Pages tried after the kernel gave up on a request. */
+#define TRY_MAX 1024
 /* Pages that vhost-net sends from without copying stay in use after it was told to forget them. */
 #define ZERO_COPY "/sys/module/vhost_net/parameters/experimental_zcopytx"
 
@@ -268,6 +270,37 @@ int vhost_tlb_serve(struct vhost_tlb *t)
 		err = answer(t, page, perm, true);
 	pthread_mutex_unlock(&t->lock);
 	return err;
+}
+
+/* One buffer, page by page as the kernel takes it. */
+static int try_seg(struct vhost_tlb *t, const struct vq_seg *seg, enum dma_perm perm, unsigned *budget)
+{
+	for (u64 done = 0, part; done < seg->len && *budget; done += part, --*budget) {
+		iova_t at = seg->addr + done;
+		struct dma_span span;
+		struct iovec iov;
+
+		part = MIN(seg->len - done, PAGE - at % PAGE);
+		if (dma_get(t->dma, at, part, perm, &span, &iov, 1) < 0)
+			return -EFAULT;
+		dma_put(&span);
+	}
+	return 0;
+}
+
+int vhost_tlb_refused(struct vhost_tlb *t, struct vq *q, u16 next)
+{
+	unsigned budget = TRY_MAX;
+	struct vq_chain c;
+	int n = 0, err = 0;
+
+	/* Nobody else here takes from a queue that the kernel serves. */
+	q->next_avail = q->avail_seen = next;
+	while (!err && budget && (n = vq_pop(q, &c)) == 1) {
+		for (unsigned i = 0; !err && i < c.n_out + c.n_in; i++)
+			err = try_seg(t, &c.seg[i], i < c.n_out ? DMA_READ : DMA_WRITE, &budget);
+	}
+	return err ? err : n < 0 ? n : 0;
 }
 
 int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last)

@@ -52,6 +52,13 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q) __must_check;
  */
 int vhost_tlb_serve(struct vhost_tlb *t) __must_check;
 
+/*
+ * The kernel gave up on a request of q, from available index next on, and asks nothing: it does so where it knows the page, without the right. Looks for what
+ * the device may not reach there. -EFAULT: found (a vIOMMU has recorded the fault); -EPROTO: the ring is malformed (device marked broken); 0: neither,
+ * in a bounded number of pages.
+ */
+int vhost_tlb_refused(struct vhost_tlb *t, struct vq *q, u16 next) __must_check;
+
 /* See dma_watch(). 0: the kernel uses no translation of [iova, last] any more; else it may, and must be cut off from the rings. */
 int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last) __must_check;
 

@@ -74,6 +74,7 @@ struct net_pair {
 	struct vhost_tlb tlb;    /* behind a vIOMMU */
 	_Atomic bool cut;        /* the kernel has translations that nothing may go by, until a reset empties its table */
 	struct event_src miss;
+	struct event_bell gave_up;
 	/* user */
 	struct event_src src;
 	bool readable;           /* the tap may have a frame */
@@ -394,6 +395,26 @@ static void on_miss(void *arg, u32 events)
 	pthread_mutex_unlock(&n->vd.fn.lock);
 }
 
+/*
+ * The kernel has a page that may only be read, and was to write there. It does not ask again but gives the request up, and stands still until the next
+ * doorbell. Other reasons are the driver's business: the queue goes on.
+ */
+static void on_gave_up(void *arg)
+{
+	struct net_pair *p = arg;
+	struct net *n = p->n;
+	u16 next;
+
+	pthread_mutex_lock(&n->vd.fn.lock);
+	for (unsigned i = 0; serving(n) && i < 2; i++) {
+		if (!p->ring[i].on || vhost_ring_next(&p->ring[i], &next) || !vhost_tlb_refused(&p->tlb, p->ring[i].q, next))
+			continue;
+		stop(n);
+		virtio_broken(&n->vd, "memory that the device may not reach");
+	}
+	pthread_mutex_unlock(&n->vd.fn.lock);
+}
+
 /* dma_watch()'s: comes without the device's lock. */
 static void on_gone(void *arg, iova_t iova, iova_t last)
 {
@@ -474,6 +495,7 @@ static void destroy(struct virtio_dev *d)
 
 		event_del(&p->src);
 		event_del(&p->miss);
+		event_bell_fini(&p->gave_up);
 		vhost_ring_fini(&p->ring[0]);
 		vhost_ring_fini(&p->ring[1]);
 		if (p->tlb.vh)
@@ -587,7 +609,9 @@ static int init_tlb(struct net *n, struct net_pair *p)
 	int err = vhost_tlb_init(&p->tlb, &p->vh, n->vd.fn.dma, n->vd.ctx->mem);
 
 	dma_watch(n->vd.fn.dma, on_gone, n);
-	return err ? err : event_add(n->vd.ctx->ev, &p->miss, p->vh.fd, EPOLLIN, on_miss, p);
+	if (!err)
+		err = event_add(n->vd.ctx->ev, &p->miss, p->vh.fd, EPOLLIN, on_miss, p);
+	return err ? err : event_bell_init(n->vd.ctx->ev, &p->gave_up, on_gave_up, p);
 }
 
 static int init_queues(const struct dev_ctx *ctx, struct net *n, const struct net_cfg *cfg)
@@ -611,6 +635,8 @@ static int init_queues(const struct dev_ctx *ctx, struct net *n, const struct ne
 			err = vhost_ring_init(&p->ring[0], &p->vh, 0, p->rx);
 		if (!err)
 			err = vhost_ring_init(&p->ring[1], &p->vh, 1, p->tx);
+		if (!err && p->tlb.vh)
+			p->ring[0].err_fd = p->ring[1].err_fd = p->gave_up.src.fd;
 	}
 	return err;
 }

@@ -14,7 +14,7 @@ static struct {
 	u64 features, set_features, cid;
 	unsigned regions, num, kicks, calls;
 	struct vhost_vring_addr addr;
-	int kick, call, running, backend;
+	int kick, call, gave_up, running, backend;
 	unsigned long fail_req;
 	int fail_err;
 } k;
@@ -45,6 +45,12 @@ static void note(unsigned long req, void *arg)
 	case VHOST_SET_VRING_KICK:
 		k.kick = f->fd;
 		k.kicks++;
+		break;
+	case VHOST_SET_VRING_ERR:
+		k.gave_up = f->fd;
+		break;
+	case VHOST_GET_VRING_BASE:
+		((struct vhost_vring_state *)arg)->num = 0x10000 + 100 * (1 + ((struct vhost_vring_state *)arg)->index);
 		break;
 	case VHOST_SET_VRING_CALL:
 		k.call = f->fd;
@@ -93,7 +99,7 @@ static int setup(void **state)
 	log_set_level(LOG_ERROR);
 	memset(&k, 0, sizeof(k));
 	k.features = ALL;
-	k.call = k.kick = -1;
+	k.call = k.kick = k.gave_up = -1;
 	drv_open(&d);
 	assert_int_equal(virtio_rng_create(&d.ctx), 0);
 	drv_attach(&d);
@@ -150,6 +156,7 @@ static void test_ring_start_tells_host_addresses_and_eventfds(void **state)
 	assert_int_equal(k.kick, vd->q[0].bell_fd);
 	assert_int_equal(k.call, vd->q[0].irq.fd);
 	assert_true(vd->q[0].irq.attached);
+	assert_int_equal(k.gave_up, -1);
 	assert_int_equal(d.live_spans, 3);
 	vhost_ring_stop(&ring);
 	assert_int_equal(k.kick, -1);
@@ -170,11 +177,27 @@ static void test_ring_of_a_device_with_iotlb_is_told_as_it_is(void **state)
 	vh.iova = false;
 }
 
+static void test_ring_tells_where_it_stands_and_who_hears_of_errors(void **state)
+{
+	u16 next = 0;
+
+	ring.err_fd = 77;
+	assert_int_equal(vhost_ring_start(&ring), 0);
+	assert_int_equal(k.gave_up, 77);
+	assert_int_equal(vhost_ring_next(&ring, &next), 0);
+	assert_int_equal(next, 100);
+	k.fail_req = VHOST_GET_VRING_BASE;
+	k.fail_err = EFAULT;
+	assert_int_equal(vhost_ring_next(&ring, &next), -EFAULT);
+	k.fail_req = 0;
+}
+
 static void test_ring_start_failures_leave_no_span(void **state)
 {
 	static const unsigned long reqs[] = { VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL,
-					      VHOST_SET_VRING_KICK };
+					      VHOST_SET_VRING_ERR, VHOST_SET_VRING_KICK };
 
+	ring.err_fd = 77;
 	for (unsigned i = 0; i < ARRAY_SIZE(reqs); i++) {
 		k.fail_req = reqs[i];
 		k.fail_err = EFAULT;
@@ -230,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_setup_cuts_features_and_gives_all_ram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_start_tells_host_addresses_and_eventfds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_of_a_device_with_iotlb_is_told_as_it_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_tells_where_it_stands_and_who_hears_of_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_start_failures_leave_no_span, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_keeps_its_eventfd_through_masks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped_ring_stops_once, setup, teardown),

@@ -21,7 +21,8 @@ static struct {
 	bool tlb_able, tlb_on;
 	bool cut_meanwhile;
 	int serve_err, gone_err, tlb_ring_err, vhost_pipe[2];
-	unsigned tlbs, rings_told, served;
+	unsigned tlbs, rings_told, served, tried, refused_queue;
+	int refused_err;
 	iova_t gone[2];
 } host;
 
@@ -116,6 +117,13 @@ int vhost_tlb_serve(struct vhost_tlb *t)
 
 	host.served += read(t->vh->fd, &c, 1) == 1;
 	return host.serve_err;
+}
+
+int vhost_tlb_refused(struct vhost_tlb *t, struct vq *q, u16 next)
+{
+	assert_int_equal(next, 40 + q->index);
+	host.tried |= 1U << q->index;
+	return q->index == host.refused_queue ? host.refused_err : 0;
 }
 
 int vhost_tlb_gone(struct vhost_tlb *t, iova_t iova, iova_t last)
@@ -506,6 +514,42 @@ static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
 	assert_int_equal(host.backend[0], -1);
 }
 
+static void give_up(void)
+{
+	const u64 one = 1;
+
+	assert_int_equal(write(vhost_fake.err_fd, &one, sizeof(one)), sizeof(one));
+	drv_pump(&d);
+}
+
+/* The kernel's complaint is looked into; the queues stop for what the device may not reach, and for nothing else. */
+static void test_behind_a_viommu_a_right_that_is_missing_stops_the_queues(void **state)
+{
+	static const int err[] = { -EFAULT, -EPROTO };
+
+	make_behind();
+	for (unsigned i = 0; i < 4; i++) {
+		drv_start(&d, 3, 64);
+		host.tried = 0;
+		host.refused_err = 0;
+		give_up();
+		assert_int_equal(host.tried, 3);
+		assert_false(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+		assert_true(host.backend[0] >= 0);
+		host.refused_err = err[i / 2];
+		host.refused_queue = i % 2;
+		give_up();
+		assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+		assert_int_equal(host.backend[0], -1);
+		assert_int_equal(vhost_fake.rings, 0);
+		/* One that comes late. */
+		host.tried = 0;
+		give_up();
+		assert_int_equal(host.tried, 0);
+		drv_set_status(&d, 0);
+	}
+}
+
 static void test_behind_a_viommu_without_device_iotlb_in_user_space(void **state)
 {
 	u8 buf[40] = { 1 }, got[200];
@@ -575,6 +619,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_pair_cut_off_meanwhile_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_fault_stops_the_queues, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_right_that_is_missing_stops_the_queues, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_without_device_iotlb_in_user_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_that_refuses_the_rings_breaks_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_create_failures_leave_nothing, setup, teardown),

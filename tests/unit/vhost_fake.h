@@ -10,6 +10,7 @@ static struct {
 	int fd;                 /* what vhost_open() gives; 0: a number that nothing uses */
 	const char *node;       /* the last one opened */
 	int vhosts, rings;
+	int err_fd;             /* of the ring started last */
 } vhost_fake;
 
 int vhost_open(const char *node, struct vhost *vh)
@@ -35,7 +36,7 @@ int vhost_setup(struct vhost *vh, u64 features, const struct mem *mem)
 
 int vhost_ring_init(struct vhost_ring *r, struct vhost *vh, unsigned index, struct vq *q)
 {
-	*r = (struct vhost_ring){ .vh = vh, .index = index, .q = q };
+	*r = (struct vhost_ring){ .vh = vh, .index = index, .q = q, .err_fd = -1 };
 	return 0;
 }
 
@@ -49,8 +50,15 @@ int vhost_ring_start(struct vhost_ring *r)
 	if (vhost_fake.ring_err)
 		return vhost_fake.ring_err;
 	r->on = true;
+	vhost_fake.err_fd = r->err_fd;
 	vhost_fake.rings++;
 	return 0;
+}
+
+int vhost_ring_next(const struct vhost_ring *r, u16 *next)
+{
+	*next = (u16)(40 + r->index);
+	return r->on ? 0 : -EINVAL;
 }
 
 void vhost_ring_stop(struct vhost_ring *r)
