@@ -35,6 +35,7 @@
 #define LINE_MAX_LEN 32
 #define ROUND 64                  /* packets before others on the event thread come */
 #define FIRST_PORT (1U << 30)
+#define LISTEN_EVENTS (EPOLLIN | EPOLLET)
 #define PORT_SUFFIX 12            /* "_4294967295" */
 
 enum conn_state { HANDSHAKE, REQUESTED, OPEN };
@@ -73,7 +74,8 @@ struct uds {
 	int listen_fd;
 	dev_t dev;               /* of the socket file */
 	ino_t ino;
-	struct event_src listen;
+	struct event_src listen; /* edge-triggered */
+	bool held_up;            /* the host has no descriptor for who waits there */
 	u32 next_port;
 	struct conn *conn[MAX_CONNS]; /* dense */
 	unsigned n_conns, turn;
@@ -121,6 +123,9 @@ static void conn_free(struct conn *c)
 	event_del(&c->src);
 	close(c->fd);
 	free(c);
+	if (u->held_up)
+		(void)!event_mod(&u->listen, LISTEN_EVENTS);
+	u->held_up = false;
 }
 
 /* Callers on the transmit queue's way made sure of room; of the others there is one per connection. */
@@ -441,17 +446,35 @@ static void on_conn(void *arg, u32 events)
 	pthread_mutex_unlock(&u->vd.fn.lock);
 }
 
-static void on_listen(void *arg, u32 events)
+/* True if another one may wait. */
+static bool take_one(struct uds *u)
 {
-	struct uds *u = arg;
 	int fd = accept4(u->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return;
+	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+		return errno != EAGAIN;
+	if (fd < 0) {
+		log_guest("vsock: a connection from the host has to wait: %s", host_error_text(-errno));
+		u->held_up = true;
+		return false;
+	}
 	pthread_mutex_lock(&u->vd.fn.lock);
 	if (!conn_new(u, fd, HANDSHAKE))
 		log_guest("vsock: more than %u connections: one is refused", MAX_CONNS);
 	pthread_mutex_unlock(&u->vd.fn.lock);
+	return true;
+}
+
+/* One that cannot be taken for want of a descriptor waits for the end of another, or for the next: the socket stays readable all the time. */
+static void on_listen(void *arg, u32 events)
+{
+	struct uds *u = arg;
+	unsigned n = 0;
+
+	while (n < ROUND && take_one(u))
+		n++;
+	if (n == ROUND)
+		(void)!event_mod(&u->listen, LISTEN_EVENTS);
 }
 
 /* --- from the guest --- */
@@ -735,7 +758,7 @@ int vsock_uds_create(const struct dev_ctx *ctx, u32 cid, const char *path)
 	if (!status) {
 		err = virtio_init(&u->vd, ctx, &uds_ops, &spec, "vsock");
 		if (!err)
-			err = event_add(ctx->ev, &u->listen, u->listen_fd, EPOLLIN, on_listen, u);
+			err = event_add(ctx->ev, &u->listen, u->listen_fd, LISTEN_EVENTS, on_listen, u);
 		if (!err)
 			err = virtio_plug(&u->vd);
 		status = err ? virtio_init_error("vsock", err) : 0;

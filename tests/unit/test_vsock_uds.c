@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// wrap: accept4
 #include "tests/unit/unit.h"
 #include "tests/unit/virtio_drv.h"
 
@@ -10,6 +11,21 @@
 #include "devices/vsock.h"
 #include "vmm/config.h"
 #include "vmm/log.h"
+
+/* The host's side of the listener is short of descriptors; how often it was asked. */
+static bool no_fd;
+static unsigned accepts;
+
+int __real_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	accepts++;
+	if (!no_fd)
+		return __real_accept4(fd, addr, len, flags);
+	errno = EMFILE;
+	return -1;
+}
 
 #define CID 42
 #define HDR VSOCK_HDR_LEN
@@ -213,6 +229,59 @@ static void test_host_connects_and_data_flows_both_ways(void **state)
 	assert_int_equal(p.flags, VSOCK_SHUT_RCV | VSOCK_SHUT_SEND);
 	send_pkt((struct pkt){ .src = 77, .dst = port, .op = VSOCK_OP_RST });
 	assert_int_equal(next(NULL).op, 0);
+}
+
+static void test_connections_wait_while_the_host_has_no_descriptor(void **state)
+{
+	int a, b, c;
+	u32 port;
+	char buf[8];
+
+	c = from_host(100, &port);
+	assert_int_equal(next(NULL).op, VSOCK_OP_RW);
+	no_fd = true;
+	accepts = 0;
+	a = unix_socket(path, false);
+	assert_int_equal(event_rounds(d.ev, 20), 0);
+	/* Asked once, not in every round. */
+	assert_int_equal(accepts, 1);
+	no_fd = false;
+	/* The end of another one is what makes room. */
+	send_pkt((struct pkt){ .src = 77, .dst = port, .op = VSOCK_OP_RST });
+	drv_pump(&d);
+	assert_int_equal(write(a, "x\n", 2), 2);
+	drv_pump(&d);
+	errno = 0;
+	assert_true(read(a, buf, sizeof(buf)) <= 0 && errno != EAGAIN);
+	/* Or the next. */
+	no_fd = true;
+	b = unix_socket(path, false);
+	drv_pump(&d);
+	no_fd = false;
+	close(a);
+	a = unix_socket(path, false);
+	assert_int_equal(write(b, "CONNECT 77\n", 11), 11);
+	assert_int_equal(next(NULL).op, VSOCK_OP_REQUEST);
+	close(a);
+	close(b);
+	close(c);
+}
+
+static void test_a_burst_of_connections_is_taken_whole(void **state)
+{
+	int fd[65];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = unix_socket(path, false);
+		assert_int_equal(write(fd[i], "x\n", 2), 2);
+	}
+	assert_int_equal(event_rounds(d.ev, 20), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(fd); i++) {
+		char c;
+
+		assert_true(read(fd[i], &c, 1) == 0 || errno == ECONNRESET);
+		close(fd[i]);
+	}
 }
 
 static void test_bad_handshakes_are_closed(void **state)
@@ -487,6 +556,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_host_connects_and_data_flows_both_ways, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connections_wait_while_the_host_has_no_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_burst_of_connections_is_taken_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_handshakes_are_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handshake_in_pieces_works, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_refuses_and_the_host_sees_the_end, setup, teardown),
