@@ -164,24 +164,32 @@ static void reset(struct virtio_dev *d)
 	clear_state(d);
 }
 
-static bool features_acceptable(const struct virtio_dev *d)
+/* NULL, or what is wrong with what the driver chose. */
+static const char *features_fault(struct virtio_dev *d)
 {
 	u64 must = BIT(VIRTIO_F_VERSION_1) | (d->offered & BIT(VIRTIO_F_ACCESS_PLATFORM));
 
-	return !(d->features & ~d->offered) && (d->features & must) == must;
+	if (d->features & ~d->offered)
+		return "some are not offered";
+	if ((d->features & must) != must)
+		return "VERSION_1, or ACCESS_PLATFORM behind a vIOMMU, is missing";
+	return d->ops->refuse ? d->ops->refuse(d) : NULL;
 }
 
 static void set_status(struct virtio_dev *d, u8 val)
 {
 	u8 added = val & ~d->status & ~VIRTIO_STATUS_NEEDS_RESET;
+	const char *why = NULL;
 
 	if (!val) {
 		reset(d);
 		return;
 	}
-	if ((added & VIRTIO_STATUS_FEATURES_OK) && !features_acceptable(d)) {
-		log_guest("%s: the driver's features %#llx are not acceptable (offered %#llx)", d->fn.name, (unsigned long long)d->features,
-			  (unsigned long long)d->offered);
+	if (added & VIRTIO_STATUS_FEATURES_OK)
+		why = features_fault(d);
+	if (why) {
+		log_guest("%s: the driver's features %#llx are not acceptable (offered %#llx): %s", d->fn.name, (unsigned long long)d->features,
+			  (unsigned long long)d->offered, why);
 		added &= ~VIRTIO_STATUS_FEATURES_OK;
 	}
 	/* A device cannot start before its features are agreed upon. */

@@ -59,6 +59,8 @@ struct virtio_ops {
 	/* Device-specific configuration; off + size may reach beyond what exists: reads 0, ignores writes. */
 	void (*cfg_read)(struct virtio_dev *d, unsigned off, unsigned size, u64 *val);
 	void (*cfg_write)(struct virtio_dev *d, unsigned off, unsigned size, u64 val);
+	/* d->features are among those offered: why the device can not work with them, or NULL. May be NULL. */
+	const char *(*refuse)(struct virtio_dev *d);
 	/* The driver set DRIVER_OK with d->features accepted; queues it uses are enabled. */
 	void (*start)(struct virtio_dev *d);
 	/* Work for queue q: take chains until vq_pop() says 0. Event thread. */

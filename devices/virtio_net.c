@@ -7,7 +7,8 @@
  * - user: the event thread does, frame by frame. This is the way of a NIC with rate limits, and of hosts without vhost-net or, behind a
  *   vIOMMU, with one that has no device IOTLB.
  *
- * Queues are receive and transmit of each pair in turn, then control. Offloads are the tap's business: frames carry their virtio_net_hdr through.
+ * Queues are receive and transmit of each pair in turn, then control; the third is control of a driver without MQ. Offloads are the tap's
+ * business: frames carry their virtio_net_hdr through.
  */
 #include <errno.h>
 #include <linux/if_tun.h>
@@ -270,7 +271,8 @@ static void on_tap(void *arg, u32 events)
 
 	pthread_mutex_lock(&p->n->vd.fn.lock);
 	p->readable = true;
-	if (serving(p->n) && p->rx->enabled)
+	/* What is beyond the active pairs need not even be a receive queue. */
+	if (serving(p->n) && p - p->n->pair < p->n->active && p->rx->enabled)
 		receive(p);
 	pthread_mutex_unlock(&p->n->vd.fn.lock);
 }
@@ -332,14 +334,36 @@ static void control(struct net *n, struct vq *q)
 
 /* --- device --- */
 
+/* Without MQ there is one pair, and the control queue follows that (5.1.2). */
+static unsigned control_index(const struct net *n)
+{
+	return n->vd.features & BIT(NET_F_MQ) ? 2 * n->n_pairs : 2;
+}
+
+/* Where the kernel serves the pairs, their doorbells are its own: the third queue cannot be a control queue. */
+static const char *refuse(struct virtio_dev *d)
+{
+	struct net *n = to_net(d);
+
+	if (n->user || n->n_pairs == 1 || (d->features & BIT(NET_F_MQ)) || !(d->features & BIT(NET_F_CTRL_VQ)))
+		return NULL;
+	return "a control queue without MQ cannot be had here: leave queues= out";
+}
+
 static void notify(struct virtio_dev *d, struct vq *q)
 {
 	struct net *n = to_net(d);
-	struct net_pair *p = &n->pair[q->index / 2];
+	struct net_pair *p;
 
-	if (q->index == 2 * n->n_pairs)
+	if (q->index == control_index(n)) {
 		control(n, q);
-	else if (q == p->rx)
+		return;
+	}
+	/* The last one, of a driver that has its control queue elsewhere. */
+	if (q->index == 2 * n->n_pairs)
+		return;
+	p = &n->pair[q->index / 2];
+	if (q == p->rx)
 		receive(p);
 	else
 		transmit(p);
@@ -516,6 +540,7 @@ static void destroy(struct virtio_dev *d)
 
 static const struct virtio_ops net_ops = {
 	.cfg_read = cfg_read,
+	.refuse = refuse,
 	.start = start,
 	.notify = notify,
 	.reset = reset,

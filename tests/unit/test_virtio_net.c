@@ -426,6 +426,37 @@ static void test_vhost_queue_pairs_are_switched(void **state)
 	assert_int_equal(host.active, 1);
 }
 
+#define F_MQ BIT(22)
+#define F_CTRL_VQ BIT(17)
+
+/* Of a driver without MQ the control queue is the third. */
+static void test_user_control_queue_follows_the_only_pair_without_mq(void **state)
+{
+	const u8 cmd[10] = { 5, 0, 0x82 };
+
+	vhost_fake.open_err = -ENOENT;
+	make((struct net_cfg){ .queues = 2 });
+	assert_true(drv_negotiate(&d, drv_offered(&d) & ~F_MQ));
+	for (unsigned i = 0; i < 5; i++)
+		drv_queue(&d, i, 64);
+	drv_ok(&d);
+	assert_int_equal(control(cmd, sizeof(cmd), 2), 0);
+	assert_int_equal(host.offload, TUN_F_CSUM | TUN_F_TSO4);
+	/* Nothing is behind the last one. */
+	drv_avail(&d, 4, 0);
+	drv_kick(&d, 4);
+	drv_pump(&d);
+	assert_int_equal(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET, 0);
+}
+
+static void test_vhost_control_queue_without_mq_is_refused_where_the_kernel_has_its_bell(void **state)
+{
+	make((struct net_cfg){ .queues = 2 });
+	assert_false(drv_negotiate(&d, drv_offered(&d) & ~F_MQ));
+	assert_true(drv_negotiate(&d, drv_offered(&d) & ~(F_MQ | F_CTRL_VQ)));
+	assert_true(drv_negotiate(&d, drv_offered(&d)));
+}
+
 /* Behind a vIOMMU, on a host whose vhost-net can follow one. */
 static void make_behind(void)
 {
@@ -616,6 +647,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_control_checks_every_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_starts_and_stops_with_the_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vhost_queue_pairs_are_switched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user_control_queue_follows_the_only_pair_without_mq, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vhost_control_queue_without_mq_is_refused_where_the_kernel_has_its_bell, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_vhost_is_told_of_rings_and_what_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_pair_cut_off_meanwhile_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind_a_viommu_a_fault_stops_the_queues, setup, teardown),
