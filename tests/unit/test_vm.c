@@ -479,5 +479,7 @@ int main(void)
 		cmocka_unit_test(test_vm_large_needs_descriptors_and_says_so),
 	};
 
+	/* A shell's job in the background has it ignored, and nidus keeps that so. */
+	signal(SIGINT, SIG_DFL);
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }
