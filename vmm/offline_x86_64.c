@@ -194,6 +194,12 @@ int offline_x86_64_create(const struct vm_config *c, struct offline **out)
 		goto free_machine;
 	status = EXIT_HOST;
 	err = vfio_show(&m->cfg, HOST_SYS, &m->ctx, &m->units);
+	if (err == -ENOSPC) {
+		log_error("--vfio: no place on bus 0 for another root port, or no unit for another IOMMU: leave a device out");
+		status = EXIT_USAGE;
+		err = 0;
+		goto free_machine;
+	}
 	/* Says itself what does not fit. */
 	if (!err && pci_assign(m->o.pci))
 		goto free_machine;

@@ -550,8 +550,8 @@ int vfio_plug(struct vfio *v, const struct dev_ctx *ctx)
 		int err = plug_device(v->dev[i], ctx);
 
 		if (err) {
-			log_error("--vfio %s: %s", v->dev[i]->bdf, err == -ENOSPC ? "no place on bus 0 for another root port" : strerror(-err));
-			return EXIT_HOST;
+			log_error("--vfio %s: %s", v->dev[i]->bdf, err == -ENOSPC ? "no place on bus 0 for another root port: leave a device out" : strerror(-err));
+			return err == -ENOSPC ? EXIT_USAGE : EXIT_HOST;
 		}
 	}
 	return 0;

@@ -54,6 +54,11 @@ case_ 64 '--report: needs a path' run -k x --report ''
 case_ 64 'before the options' check --json 01:00.0
 case_ 64 "'nothing' is none of acpi" show nothing
 case_ 64 'say what' show
+# Everything at its most does not fit.
+set -- --vsock cid=3 --balloon on --console hvc:pty --viommu vtd
+for i in 0 1 2 3 4 5 6 7; do set -- "$@" -d a -n tap=t --vfio 00:01.$i; done
+for i in 8 9 10 11 12 13; do set -- "$@" -d a; done
+case_ 64 '--vfio: no place on bus 0' show pci "$@"
 case_ 65 '--out: /nonexistent/x' show acpi --out /nonexistent/x
 case_ 65 "--report $tmp/none/r" run -k ./nidus --report "$tmp/none/r"
 case_ 65 "--report $tmp/dir" run -k ./nidus --report "$tmp/dir"
