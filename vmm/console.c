@@ -462,8 +462,9 @@ static int open_file(struct console *c, const struct file_cfg *f)
 		c->sink = SINK_PLAIN;
 		rc = c->out_fd < 0 ? -errno : 0;
 	}
+	/* The kernel's word for a named pipe that nobody has open for reading. */
 	if (rc)
-		log_error("--console: cannot write %s: %s", f->path, host_error_text(rc));
+		log_error("--console: cannot write %s: %s", f->path, rc == -ENXIO ? "nobody reads it: start its reader first" : host_error_text(rc));
 	return rc ? host_error_status(rc) : 0;
 }
 

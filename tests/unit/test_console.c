@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -173,6 +174,27 @@ static void test_console_file_errors_are_noinput(void **state)
 	assert_int_equal(create(CONSOLE_FILE, "/nonexistent/x", -1), EXIT_NOINPUT);
 	assert_int_equal(create(CONSOLE_FILE, "/tmp", -1), EXIT_NOINPUT);
 	assert_int_equal(create(CONSOLE_FILE, "fd:999999", 999999), EXIT_NOINPUT);
+}
+
+static void test_console_pipe_without_reader_says_so(void **state)
+{
+	char path[] = "/tmp/test_console.XXXXXX", text[256] = "";
+	int p[2], old = dup(STDERR_FILENO), status;
+
+	assert_int_equal(close(mkstemp(path)), 0);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(dup2(p[1], STDERR_FILENO), STDERR_FILENO);
+	status = create(CONSOLE_FILE, path, -1);
+	assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(status, EXIT_NOINPUT);
+	assert_true(read(p[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "nobody reads it: start its reader first"));
+	unlink(path);
+	close(old);
+	close(p[0]);
+	close(p[1]);
 }
 
 static void test_console_off_swallows(void **state)
@@ -423,6 +445,7 @@ int main(void)
 		T(test_console_escape_keys),
 		T(test_console_file_is_truncated_and_written),
 		T(test_console_file_errors_are_noinput),
+		T(test_console_pipe_without_reader_says_so),
 		T(test_console_off_swallows),
 		T(test_console_reader_gone_drops_output),
 		T(test_console_full_pipe_stalls_once),
