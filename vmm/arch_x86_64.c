@@ -35,7 +35,7 @@
 
 #define BOOT_CS 0x10
 #define BOOT_DS 0x18
-#define BOOT_GDT_LIMIT 0x1f
+#define BOOT_GDT_LIMIT 0x2f /* six descriptors, as boot_put_gdt() writes them */
 
 #define MSR_MAX 512
 

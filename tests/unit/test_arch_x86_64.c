@@ -159,6 +159,7 @@ static void test_arch_entry_long_mode_registers(void **state)
 	assert_true(cpu.sregs.cs.l && !cpu.sregs.cs.db);
 	assert_int_equal(cpu.sregs.ss.selector, 0x18);
 	assert_int_equal(cpu.sregs.gdt.base, X86_BOOT_GDT);
+	assert_int_equal(cpu.sregs.gdt.limit, 6 * 8 - 1);
 	assert_int_equal(cpu.sregs.apic_base, 0xfee00900);
 }
 
