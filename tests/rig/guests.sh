@@ -23,7 +23,7 @@ guest_programs()
 	local src
 	for src in "$RIG"/guest/*.c; do
 		[ -e "$src" ] || continue
-		${CC:-gcc} -static -s -Os -Wall -o "$1/$(basename "$src" .c)" "$src"
+		${CC:-gcc} -static -s -Os -Wall -o "$1/$(basename "$src" .c)" "$src" || die "cannot compile $src"
 	done
 }
 
@@ -31,7 +31,7 @@ guest_make()
 {
 	local out=$1 kernel=$2 order=$3 files=() f
 	for f in bzImage vmlinux config release; do
-		ln "$kernel/$f" "$out/$f" 2>/dev/null || cp "$kernel/$f" "$out/$f"
+		ln "$kernel/$f" "$out/$f" 2>/dev/null || cp "$kernel/$f" "$out/$f" || die "cannot copy $kernel/$f"
 	done
 	mkdir "$out/programs"
 	guest_programs "$out/programs"
@@ -72,6 +72,7 @@ image_make()
 {
 	local size
 	size=$(du -sm "$2" | cut -f1)
+	[ -n "$size" ] || die "cannot tell the size of $2"
 	truncate -s "$((size + size / 16 + 16))M" "$1/image"
 	mke2fs -q -t ext4 -O ^has_journal,^metadata_csum -m 0 -d "$2" "$1/image"
 }

@@ -29,7 +29,7 @@ initrd_make()
 	mkdir -p "$dir/bin" "$dir/dev" "$dir/proc" "$dir/sys" "$dir/run" "$dir/tmp" \
 		"$dir/mnt" "$dir/root" "$dir/modules" "$dir/etc"
 	ln -s bin "$dir/sbin"
-	cp "$box" "$dir/bin/busybox"
+	cp "$box" "$dir/bin/busybox" || die "cannot copy $box"
 	for name in $("$box" --list); do
 		[ "$name" = busybox ] || ln -s busybox "$dir/bin/$name"
 	done
@@ -41,15 +41,15 @@ initrd_make()
 			cp "$file" "$dir/modules/${file##*/"${order%%.*}".}"
 		done
 		cat "$dir"/modules/order* | sort -u | while read -r name; do
-			cp "$kernel/ko/$name" "$dir/modules/$name"
-		done
+			cp "$kernel/ko/$name" "$dir/modules/$name" || die "cannot copy $name of $kernel"
+		done || exit 1
 	fi
 	for file; do
 		mkdir -p "$dir/$(dirname "${file%%=*}")"
-		cp "${file#*=}" "$dir/${file%%=*}"
+		cp "${file#*=}" "$dir/${file%%=*}" || die "cannot copy ${file#*=}"
 		chmod 755 "$dir/${file%%=*}"
 	done
-	(cd "$dir" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$out.tmp"
+	(cd "$dir" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) >"$out.tmp" || die "cannot write $out.tmp"
 	mv "$out.tmp" "$out"
 	rm -rf "$dir"
 }

@@ -33,7 +33,8 @@ hash_of()
 }
 
 # entry NAME-HASH MAKER [ARG...]: prints the folder of the cache entry, made if absent by
-# `MAKER FOLDER ARG...`, whose standard output goes to stderr
+# `MAKER FOLDER ARG...`, whose standard output goes to stderr. Bash forgets -e in there: what must not fail says `|| die`, or
+# the entry is kept as if it were whole.
 entry()
 {
 	local dir=$CACHE/$1 tmp

@@ -22,13 +22,13 @@ nest_kernel_make()
 	seed=$(nest_seed 'bzImage-*-rig')
 	if [ -n "$seed" ]; then
 		say "taking the rig's kernel from the seed"
-		cp "$seed" "$1/bzImage"
+		cp "$seed" "$1/bzImage" || die "cannot copy $seed"
 		chmod 644 "$1/bzImage"
 		: >"$1/config"
 		release=${seed##*/bzImage-}
 		echo "${release%-rig}" >"$1/release"
 	else
-		"$RIG/build-kernel.sh" "$1"
+		"$RIG/build-kernel.sh" "$1" || die "no kernel of level nest"
 	fi
 	kernel_vmlinux "$1/bzImage" "$1/vmlinux"
 }
@@ -47,7 +47,7 @@ nest_qemu_make()
 	local seed
 	seed=$(nest_seed 'qemu-system-x86_64-*')
 	if [ -n "$seed" ]; then
-		cp "$seed" "$1/qemu-system-x86_64"
+		cp "$seed" "$1/qemu-system-x86_64" || die "cannot copy $seed"
 		chmod 755 "$1/qemu-system-x86_64"
 		if LD_LIBRARY_PATH=$(qemu_libs) "$1/qemu-system-x86_64" --version | grep -qF "($(nest_qemu_id))"; then
 			say "taking the rig's QEMU from the seed"
