@@ -96,6 +96,29 @@ static int check_viommu(const struct vm_config *c)
 	return EXIT_USAGE;
 }
 
+/* Of one kind they differ by their option already; messages and the report know devices by nothing else. */
+static int check_ids(const struct vm_config *c)
+{
+	const char *id[CONFIG_MAX_DISKS + CONFIG_MAX_NETS + CONFIG_MAX_VFIO];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_disks; i++)
+		id[n++] = c->disks[i].id;
+	for (unsigned i = 0; i < c->n_nets; i++)
+		id[n++] = c->nets[i].id;
+	for (unsigned i = 0; i < c->n_vfios; i++)
+		id[n++] = c->vfios[i].id;
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			if (!id[i] || !id[k] || strcmp(id[i], id[k]) != 0)
+				continue;
+			log_error("id=%s: two devices have that id: give one of them another", id[i]);
+			return EXIT_USAGE;
+		}
+	}
+	return 0;
+}
+
 int config_check(const struct vm_config *c)
 {
 	int rc;
@@ -112,7 +135,9 @@ int config_check(const struct vm_config *c)
 		log_error("--balloon: the target is all of the guest's RAM or more: give less than --memory");
 		return EXIT_USAGE;
 	}
-	rc = check_viommu(c);
+	rc = check_ids(c);
+	if (!rc)
+		rc = check_viommu(c);
 	if (rc)
 		return rc;
 	if (c->balloon && c->n_vfios) {

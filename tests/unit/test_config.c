@@ -69,6 +69,21 @@ static void test_config_check_without_kernel_is_usage(void **state)
 	config_free(&c);
 }
 
+static void test_config_check_one_id_for_two_kinds_is_usage(void **state)
+{
+	char *argv[] = { "-k", "k", "-d", "d,id=a", "-n", "tap=t,id=b", "--vfio", "01:00.0,id=a" };
+	struct vm_config c;
+	bool h;
+
+	config_init(&c);
+	assert_int_equal(config_parse(&c, 6, argv, &h), 0);
+	assert_int_equal(config_check(&c), 0);
+	config_free(&c);
+	assert_int_equal(config_parse(&c, 8, argv, &h), 0);
+	assert_int_equal(config_check(&c), EXIT_USAGE);
+	config_free(&c);
+}
+
 static void test_config_check_closed_descriptor_is_noinput(void **state)
 {
 	struct vm_config c;
@@ -121,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_config_cmdline_additions),
 		cmocka_unit_test(test_config_check_without_kernel_is_usage),
+		cmocka_unit_test(test_config_check_one_id_for_two_kinds_is_usage),
 		cmocka_unit_test(test_config_check_closed_descriptor_is_noinput),
 		cmocka_unit_test(test_config_parse_reports_help_and_errors),
 		cmocka_unit_test(test_config_json_is_text),
