@@ -1,5 +1,5 @@
 # nidus: one Makefile, explicit source lists. V=1 shows commands.
-#   make [ARCH=x86_64|arm64] [STATIC=1] [CC=clang] [WERROR=1]   ./nidus, or build/ARCH/nidus on another architecture
+#   make [ARCH=x86_64] [STATIC=1] [CC=clang] [WERROR=1]   ./nidus, or build/ARCH/nidus on another architecture (arm64 is to come)
 #   make demo                boots a stock kernel, installing what is missing
 #   make test                check + check-kvm + check-rig at reduced counts; last line: N passed, N failed, N skipped
 #   make check               units, tables, fuzz seeds, lint: anywhere, no privilege, under 30 s
@@ -144,7 +144,7 @@ SRCS := \
 SRCS_x86_64 := vmm/arch_x86_64.c vmm/cpuid_x86_64.c vmm/check_x86_64.c vmm/machine_x86_64.c
 SRCS_arm64 :=
 
-SRCS += $(SRCS_$(ARCH))
+SRCS += $(or $(SRCS_$(ARCH)),$(error ARCH=$(ARCH): nidus runs on x86_64 only so far))
 
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libnidus.a

@@ -74,6 +74,7 @@ case_ 65 "$tmp/fifo" run -k "$tmp/fifo"
 # Without arguments: what can be typed, and a status that scripts notice.
 ./nidus >/dev/null 2>"$tmp/err"
 [ $? -eq 64 ] && grep -q '^usage:' "$tmp/err" && pass=$((pass + 1)) || { echo "nidus: no usage"; fail=$((fail + 1)); }
+make -n ARCH=arm64 2>&1 | grep -q 'runs on x86_64 only' && pass=$((pass + 1)) || { echo "make ARCH=arm64: no word of what there is"; fail=$((fail + 1)); }
 # A closed stdout is no place for a descriptor that nidus opens.
 ./nidus show config >&- 2>/dev/null
 [ $? -eq 0 ] && pass=$((pass + 1)) || { echo "nidus show config >&-: failed"; fail=$((fail + 1)); }
