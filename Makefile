@@ -53,6 +53,7 @@ SRCS := \
 	vmm/log.c \
 	vmm/host_error.c \
 	vmm/mem.c \
+	vmm/mem_fail.c \
 	vmm/dma.c \
 	vmm/bus.c \
 	vmm/reg.c \

@@ -2,8 +2,8 @@
 /*
  * Messages for the person who runs nidus: stderr, one line each, "nidus: error: ...". An error line says what to do.
  *
- * The level is the only process-wide state in the tree. All functions may be called from any thread; a line is written
- * with one write(2), so lines of threads never mix.
+ * The level is, beside what handlers of signals need (console.c, mem_fail.c), the only process-wide state in the tree. All functions may be called
+ * from any thread; a line is written with one write(2), so lines of threads never mix.
  */
 #ifndef NIDUS_LOG_H
 #define NIDUS_LOG_H

@@ -153,6 +153,19 @@ u64 mem_total_bytes(const struct mem *m)
 	return sum;
 }
 
+int mem_gpa(const struct mem *m, const void *hva, gpa_t *gpa)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		u64 off = (uintptr_t)hva - (uintptr_t)m->slot[i].hva;
+
+		if (off < m->slot[i].len) {
+			*gpa = m->slot[i].gpa + off;
+			return 0;
+		}
+	}
+	return -EFAULT;
+}
+
 /* The piece of [gpa, gpa + len) that lies in one slot, starting at gpa: its length, 0 if gpa is no RAM. */
 static u64 piece(const struct mem *m, gpa_t gpa, u64 len, void **hva)
 {

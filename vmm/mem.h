@@ -46,6 +46,9 @@ int mem_fd(const struct mem *m);
 /* Bytes of all slots together. */
 u64 mem_total_bytes(const struct mem *m);
 
+/* The guest's address of a byte of host memory. 0, or -EFAULT: it is no RAM. Async-signal-safe. */
+int mem_gpa(const struct mem *m, const void *hva, gpa_t *gpa) __must_check;
+
 /* True if every byte of [gpa, gpa + len) is RAM. Total for all values; len 0 is true if gpa itself is RAM. */
 bool mem_is_ram(const struct mem *m, gpa_t gpa, u64 len);
 

@@ -158,14 +158,9 @@ static u64 status_bytes(const char *field)
 
 static bool is_ram(const struct mem *mem, u64 hva)
 {
-	const struct mem_slot *s = NULL;
-	unsigned n = mem ? mem_slots(mem, &s) : 0;
+	gpa_t gpa;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (hva - (uintptr_t)s[i].hva < s[i].len)
-			return true;
-	}
-	return false;
+	return mem && mem_gpa(mem, (const void *)(uintptr_t)hva, &gpa) == 0;
 }
 
 /*

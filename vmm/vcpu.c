@@ -21,9 +21,14 @@
 #include "vmm/config.h"
 #include "vmm/host_error.h"
 #include "vmm/log.h"
+#include "vmm/mem_fail.h"
 #include "vmm/vcpu.h"
 
 #define SIG_KICK SIGRTMIN
+
+/* KVM_EXIT_MEMORY_FAULT, newer than the distribution's header: flags, guest address and size, in 64 bits each. */
+#define MEMORY_FAULT 39
+_Static_assert(offsetof(struct kvm_run, internal.data[0]) == offsetof(struct kvm_run, hw) + 8, "the address is the second word");
 
 struct vcpu {
 	struct vcpus *set;
@@ -175,17 +180,39 @@ bool vcpu_handle_exit(const struct vcpu_env *env, unsigned index, int fd, struct
 
 /* --- threads --- */
 
+static int enter(const struct vcpu *v)
+{
+	int rc;
+
+	mem_fail_in_guest(true);
+	rc = ioctl(v->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+	mem_fail_in_guest(false);
+	return rc;
+}
+
+/* Where Linux (6.8) says for which page of the guest's the host has none, and why: out of memory, of huge pages, a failed one. */
+static void log_cannot_run(const struct vcpu *v, int err)
+{
+	char page[64] = "";
+
+	if (v->run->exit_reason == MEMORY_FAULT)
+		snprintf(page, sizeof(page), ", the host cannot give guest address 0x%llx", (unsigned long long)v->run->internal.data[0]);
+	log_line(level_of_end(&v->set->env), "vCPU %u cannot run: %s, at 0x%llx%s", v->index, strerror(-err), (unsigned long long)arch_vcpu_pc(v->fd), page);
+}
+
 /* Runs the guest until it is kicked (true) or cannot go on (false). */
 static bool run_guest(struct vcpu *v, enum vcpu_stop *why)
 {
 	for (;;) {
-		if (ioctl(v->fd, KVM_RUN, 0) < 0) {
-			if (errno == EINTR)
+		int err = enter(v);
+
+		if (err) {
+			if (err == -EINTR)
 				return true;
 			/* A vCPU that was waiting for start-up was woken. */
-			if (errno == EAGAIN)
+			if (err == -EAGAIN)
 				continue;
-			log_line(level_of_end(&v->set->env), "vCPU %u cannot run: %s, at 0x%llx", v->index, strerror(errno), (unsigned long long)arch_vcpu_pc(v->fd));
+			log_cannot_run(v, err);
 			*why = VCPU_STOP_INTERNAL;
 			return false;
 		}

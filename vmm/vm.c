@@ -22,6 +22,7 @@
 #include "vmm/host_error.h"
 #include "vmm/host_pci.h"
 #include "vmm/log.h"
+#include "vmm/mem_fail.h"
 #include "vmm/vfio.h"
 #include "vmm/vm.h"
 #include "vmm/vm_priv.h"
@@ -211,6 +212,12 @@ static int open_files(struct vm *vm)
 	return status;
 }
 
+/* Something of the host failed under the guest. */
+static void host_failed(void *arg)
+{
+	machine_request(arg, MACHINE_FAILED, 0);
+}
+
 static int create_memory(struct vm *vm)
 {
 	const struct vm_config *c = vm->cfg;
@@ -231,16 +238,12 @@ static int create_memory(struct vm *vm)
 		return host_error("--memory", err);
 	if (err)
 		return EXIT_HOST;
+	mem_fail_watch(vm->mem, host_failed, vm);
 	err = kvm_add_ram(&vm->kvm, vm->mem);
 	if (!err)
 		return 0;
 	log_error("--memory: KVM refuses %llu MiB of guest RAM (%s): give less", (unsigned long long)(c->mem_bytes >> 20), strerror(-err));
 	return EXIT_HOST;
-}
-
-static void unit_failed(void *arg)
-{
-	machine_request(arg, MACHINE_FAILED, 0);
 }
 
 static void init_units(struct vm *vm)
@@ -255,7 +258,7 @@ static void init_units(struct vm *vm)
 		.pci = vm->pci,
 		.auto_kind = vfio_unit_kind(vm->vfio),
 		.haw = (u8)vm->kvm.phys_bits,
-		.failed = unit_failed,
+		.failed = host_failed,
 		.failed_arg = vm,
 	};
 
@@ -380,6 +383,7 @@ static void vm_destroy(struct vm *vm)
 		bus_fini(&vm->mmio);
 	if (vm->have_kvm)
 		kvm_destroy(&vm->kvm);
+	mem_fail_unwatch();
 	mem_destroy(vm->mem);
 	free(vm->cmdline);
 	boot_close(&vm->initrd);

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include "tests/unit/unit.h"
@@ -41,6 +42,8 @@ enum step_kind {
 	STEP_BUTTON,   /* until the power button is pressed */
 	STEP_SHUTDOWN, /* a triple fault */
 	STEP_INTERNAL, /* KVM gives up */
+	STEP_NO_PAGE,  /* the host has no page for this address, errno val */
+	STEP_BAD_PAGE, /* the host's memory there has failed */
 };
 
 struct step {
@@ -139,6 +142,22 @@ static int fake_button(struct kvm_run *run)
 	return 0;
 }
 
+/* As the kernel tells it; it comes again as long as the guest goes on. */
+static int fake_bad_page(struct kvm_run *run, const struct step *s)
+{
+	siginfo_t si;
+
+	memset(&si, 0, sizeof(si));
+	si.si_signo = SIGBUS;
+	si.si_code = BUS_MCEERR_AR;
+	si.si_addr = fake.ram + s->addr;
+	si.si_addr_lsb = 12;
+	fake.step = s;
+	assert_int_equal(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &si), 0);
+	errno = EINTR;
+	return -1;
+}
+
 static int fake_step(struct kvm_run *run)
 {
 	const struct step *s = fake.step;
@@ -174,6 +193,13 @@ static int fake_step(struct kvm_run *run)
 		run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 		run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
 		break;
+	case STEP_NO_PAGE:
+		run->exit_reason = 39;
+		run->internal.data[0] = s->addr;
+		errno = s->val;
+		return -1;
+	case STEP_BAD_PAGE:
+		return fake_bad_page(run, s);
 	default:
 		/* The same sleep when it is woken for the end. */
 		fake.step -= s[1].kind == STEP_SLEEP;

@@ -203,6 +203,27 @@ static void test_mem_clear_zeroes_all(void **state)
 	mem_destroy(m);
 }
 
+static void test_mem_gpa_is_where_a_byte_of_the_host_is(void **state)
+{
+	struct mem *m = make(two, 2);
+	const struct mem_slot *s;
+	gpa_t gpa = 0;
+
+	mem_slots(m, &s);
+	for (unsigned i = 0; i < 2; i++) {
+		char *hva = s[i].hva;
+
+		assert_int_equal(mem_gpa(m, hva, &gpa), 0);
+		assert_int_equal(gpa, s[i].gpa);
+		assert_int_equal(mem_gpa(m, hva + s[i].len - 1, &gpa), 0);
+		assert_int_equal(gpa, s[i].gpa + s[i].len - 1);
+		assert_int_equal(mem_gpa(m, hva + s[i].len, &gpa), -EFAULT);
+		assert_int_equal(mem_gpa(m, hva - 1, &gpa), -EFAULT);
+	}
+	assert_int_equal(mem_gpa(m, NULL, &gpa), -EFAULT);
+	mem_destroy(m);
+}
+
 static void test_mem_iov_too_few_entries_is_e2big(void **state)
 {
 	struct mem *m = make(adjacent, 2);
@@ -225,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_mem_words_are_little_endian_and_checked),
 		cmocka_unit_test(test_mem_discard_gives_back_whole_pages_only),
 		cmocka_unit_test(test_mem_clear_zeroes_all),
+		cmocka_unit_test(test_mem_gpa_is_where_a_byte_of_the_host_is),
 		cmocka_unit_test(test_mem_iov_too_few_entries_is_e2big),
 	};
 

@@ -180,6 +180,28 @@ static void test_vm_device_that_fails_at_a_reset_ends_it(void **state)
 	assert_ptr_equal(fake.step, script + 2);
 }
 
+/* The host's fault, with the guest's address; the report is written all the same. */
+static void test_vm_page_that_the_host_lost_is_named(void **state)
+{
+	static const struct {
+		struct step script[3];
+		const char *said;
+	} rows[] = {
+		{ { { STEP_BAD_PAGE, MiB(8), 0 }, FOR_EVER }, "the host's memory failed under guest address 0x800000, 4096 bytes: " },
+		{ { { STEP_NO_PAGE, MiB(9), EFAULT }, FOR_EVER }, "Bad address, at 0x0, the host cannot give guest address 0x900000" },
+		{ { { STEP_NO_PAGE, MiB(9), EHWPOISON }, FOR_EVER }, "hardware error, at 0x0, the host cannot give guest address 0x900000" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_config c = small();
+
+		assert_int_equal(run(&c, rows[i].script, 0), EXIT_INTERNAL);
+		assert_non_null(strstr(fake.said, rows[i].said));
+		assert_int_equal(fake.n_errors, 1);
+		assert_true(reported("internal error"));
+	}
+}
+
 /* The serial port is there exactly where the console is on it. */
 static void test_vm_console_is_where_it_was_asked_for(void **state)
 {
@@ -467,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_vm_end_is_the_guests_or_the_users),
 		cmocka_unit_test(test_vm_with_every_device_ends_well),
 		cmocka_unit_test(test_vm_device_that_fails_at_a_reset_ends_it),
+		cmocka_unit_test(test_vm_page_that_the_host_lost_is_named),
 		cmocka_unit_test(test_vm_console_is_where_it_was_asked_for),
 		cmocka_unit_test(test_vm_signal_after_the_end_leaves_the_status),
 		cmocka_unit_test(test_vm_signal_that_was_ignored_stays_so),
