@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 arch=$(uname -m | sed s/aarch64/arm64/)
 guests=${BUILD:-build/$arch}/guests
 nidus=${NIDUS:-./nidus}
-[ -z "$SOAK" ] && limit=${LIMIT:-60} || limit=${LIMIT:-1200}
+[ -z "$SOAK" ] && limit=${LIMIT:-180} || limit=${LIMIT:-1200}
 pass=0 fail=0 skip=0
 
 total() {

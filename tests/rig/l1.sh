@@ -17,14 +17,14 @@
 #   --append TEXT       more words for L1's kernel command line
 #   --out DIR           the folder for results, instead of a temporary one
 #   --env NAME=VALUE    a variable for COMMAND (repeatable)
-#   --timeout SECONDS   end everything after this time on an idle machine (default 600), later on
-#                       a loaded one: RIG_SLOW times as much
+#   --timeout SECONDS   end everything after RIG_SLOW times this (default 600)
 #   --tty               COMMAND gets a terminal (the caller's) instead of an output stream
 #
 # COMMAND sees the machine's own files, read-only, with empty writable /tmp and /run, and
 # starts in the tree's top. It may write results to $RIG_OUT, a folder that exists under the
 # same path on both sides. NIDUS names the tree's ./nidus, GUESTS the folder of guest kernels.
-# RIG_SLOW is a whole number, 1 on an idle machine, for time limits inside.
+# RIG_SLOW is a whole number by which time limits inside are multiplied: 3 on an idle machine, since
+# load comes and goes and a limit costs time only where something hangs.
 # Its output comes to standard output; L1's console goes to a log, whose end and path are
 # shown if L1 fails. Exit status: COMMAND's own; 124 after the timeout; 125 if L1 failed.
 
@@ -116,8 +116,8 @@ log=$out/.rig/console.log
 	echo "cd $(printf %q "$TREE")"
 	echo "export HOME=/tmp TMPDIR=/tmp LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	echo "export RIG_OUT=$(printf %q "$out") RIG_LEVEL=$level RIG_L1=1 GUESTS=/run/guests"
-	# how much slower than on an idle machine things go here: the boot of L1 tells
-	echo 'read -r up _ </proc/uptime; export RIG_SLOW=$((${up%.*} / 12 + 1))'
+	# the boot of L1 tells how slow things go here
+	echo 'read -r up _ </proc/uptime; export RIG_SLOW=$((${up%.*} / 6 + 2))'
 	echo "export NIDUS=$(printf %q "${NIDUS:-$TREE/nidus}") TERM=${TERM:-dumb}"
 	for e in "${env[@]+"${env[@]}"}"; do
 		echo "export ${e%%=*}=$(printf %q "${e#*=}")"
@@ -205,7 +205,7 @@ while :; do
 	slow="" late=""
 	within $boot_limit "$out/.rig/started" || slow=1
 	if [ -e "$out/.rig/started" ]; then
-		load=$(((SECONDS - since) / 12 + 1))
+		load=$(((SECONDS - since) / 6 + 2))
 		timeout=$((timeout * load))
 		within "$timeout" "$work/never" || late=1
 	fi

@@ -21,12 +21,11 @@ expect_status "$g: a panic is status 80" 80
 g=7-cloud
 initrd=$(guest_script $g <<'END'
 say_machine
-mark "waiting"
 powerbutton
 END
 )
 vm_start -k "$GUESTS/$g/bzImage" -i "$initrd" -m 256 -p quiet --grace 60
-if vm_expect "guest: waiting" 120; then
+if vm_expect "guest: waiting for" 120; then
 	vm_signal TERM
 fi
 vm_wait 60

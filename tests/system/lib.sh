@@ -52,7 +52,7 @@
 #   expect_quiet NAME                          nidus printed nothing on stderr
 #
 # Bounds in SECONDS are for an idle machine; they are multiplied by RIG_SLOW, which l1.sh sets
-# from the time the host itself took to boot.
+# from the time the host itself took to boot, to 3 at least.
 #
 # Variables: VM_PID, VM_CONSOLE (file with the console = stdout), VM_STDERR, VM_STATUS. Only
 # one VM at a time is tracked; start more by hand with "$NIDUS" and wait for them yourself.

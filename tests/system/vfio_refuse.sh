@@ -9,7 +9,7 @@ refused() # NAME STATUS REGEX COMMAND...
 {
 	local name=$1 status=$2 regex=$3
 	shift 3
-	timeout 60 "$@" </dev/null >"$VM_CONSOLE" 2>"$VM_STDERR"
+	timeout $((60 * ${RIG_SLOW:-1})) "$@" </dev/null >"$VM_CONSOLE" 2>"$VM_STDERR"
 	VM_STATUS=$?
 	expect_status "$name: status" "$status"
 	expect_stderr "$name: what to do" "$regex"
