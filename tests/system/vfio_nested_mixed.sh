@@ -9,9 +9,7 @@
 nvme=$(find_function 1b36:0010)
 card=$(card_with 52:54:00:00:00:01)
 outside=$(card_with 52:54:00:00:00:03)
-own=$(basename "/sys/bus/pci/devices/$(card_with 52:54:00:00:00:02)"/net/*)
-ip link set "$own" up
-ip addr add 10.9.0.1/24 dev "$own"
+own_card 52:54:00:00:00:02
 mke2fs -q -t ext4 /dev/nvme0n1
 "$NIDUS" check "$nvme" >"$TMP/check"
 check "check on an unbound function: status 66" [ $? = 66 ]

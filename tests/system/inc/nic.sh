@@ -1,9 +1,7 @@
 # shellcheck shell=bash
 # tests/system/inc/nic.sh - assigned network cards: ping, and bulk data to a card of the host and back, compared; sourced after vfio.sh and sock.sh.
 
-own=$(basename "/sys/bus/pci/devices/$(card_with 52:54:00:00:00:02)"/net/*)
-ip link set "$own" up
-ip addr add 10.9.0.1/24 dev "$own"
+own_card 52:54:00:00:00:02
 KIB=$((NET_MIB * 1024))
 sock=$(host_sock rig)
 

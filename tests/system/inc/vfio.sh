@@ -28,6 +28,16 @@ counted_in()
 	echo "${n:--1}"
 }
 
+# own_card MAC: the host's own card of that address, up as 10.9.0.1, sets $own to its interface. It sends nothing of its own accord (IPv6's
+# neighbours and routers), which would reach an assigned card at any time.
+own_card()
+{
+	own=$(basename "/sys/bus/pci/devices/$(card_with "$1")"/net/*)
+	echo 1 >"/proc/sys/net/ipv6/conf/$own/disable_ipv6"
+	ip link set "$own" up
+	ip addr add 10.9.0.1/24 dev "$own"
+}
+
 driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
 
 # Bit 2 of the command register: bus mastering.
