@@ -374,7 +374,7 @@ static void test_blk_rounds_left_over_go_on_without_bus_mastering(void **state)
 	assert_int_equal(event_rounds(d.ev, 2), 0);
 	assert_true(drv_used_idx(&d, 0) < N);
 	drv_write(&d, drv_cfg(&d, 4), 2, 2);
-	for (unsigned i = 0; i < 100 && d.live_spans; i++) {
+	for (unsigned i = 0; i < 10000 && d.live_spans; i++) {
 		drv_pump(&d);
 		usleep(1000);
 	}
