@@ -71,7 +71,7 @@ static const char tail[] =
 	"$ printf '\\007' | dd of=/sys/bus/pci/devices/0000:00:1e.0/config bs=1 seek=68 conv=notrunc\n"
 	"# SIGNALS\n"
 	"SIGTERM, SIGINT and SIGHUP press the power button, and stop the guest after the time of --grace; a second one ends at once. "
-	"One that was ignored when nidus began stays so, as SIGHUP under nohup.\n"
+	"SIGHUP that was ignored when nidus began, as under nohup, stays so.\n"
 	"# FILES\n"
 	"@ /dev/kvm\n"
 	"needed by run; its group (kvm) may use it\n"

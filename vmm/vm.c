@@ -149,20 +149,18 @@ static int host_error(const char *what, int err)
 }
 
 /*
- * What asks for the end, but for what is ignored already: nohup and a shell's background jobs mean that, and the kernel keeps a blocked signal
- * for the descriptor even if it is ignored.
+ * What asks for the end. A hangup that is ignored already stays so: nohup means that, and the kernel keeps a blocked signal for the descriptor even
+ * if it is ignored. Not so SIGINT, which a shell's background jobs have ignored: whoever sends them one means it.
  */
 static void end_signals(sigset_t *set)
 {
-	static const int all[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction sa;
 
 	sigemptyset(set);
-	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
-		struct sigaction sa;
-
-		if (sigaction(all[i], NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
-			sigaddset(set, all[i]);
-	}
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	if (sigaction(SIGHUP, NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 }
 
 /* One that came when the VM had ended has nothing to stop, and must not take the place of the exit status. */

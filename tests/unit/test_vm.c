@@ -251,16 +251,19 @@ static void test_vm_signal_after_the_end_leaves_the_status(void **state)
 	late_signal = false;
 }
 
-/* As nohup has it. */
-static void test_vm_signal_that_was_ignored_stays_so(void **state)
+/* nohup has SIGHUP ignored and means it; a shell that starts a job in the background has SIGINT so, and may send it all the same. */
+static void test_vm_signal_that_was_ignored(void **state)
 {
-	static const struct step script[] = { { STEP_SIGNAL, 0, SIGHUP }, STATUS(7), RESET, FOR_EVER };
+	static const struct step hup[] = { { STEP_SIGNAL, 0, SIGHUP }, STATUS(7), RESET, FOR_EVER };
+	static const struct step interrupt[] = { { STEP_SIGNAL, 0, SIGINT }, BUTTON, RESET, FOR_EVER };
+	void (*hup_was)(int) = signal(SIGHUP, SIG_IGN), (*int_was)(int) = signal(SIGINT, SIG_IGN);
 	struct vm_config c = small();
 
-	signal(SIGHUP, SIG_IGN);
-	assert_int_equal(run(&c, script, 0), 7);
-	signal(SIGHUP, SIG_DFL);
+	assert_int_equal(run(&c, hup, 0), 7);
 	assert_true(reported("reboot"));
+	assert_int_equal(run(&c, interrupt, 0), EXIT_STOPPED);
+	signal(SIGHUP, hup_was);
+	signal(SIGINT, int_was);
 }
 
 /* Signals that would kill: a reader of the report that is gone, and a limit on the size of files. */
@@ -492,7 +495,7 @@ int main(void)
 		cmocka_unit_test(test_vm_page_that_the_host_lost_is_named),
 		cmocka_unit_test(test_vm_console_is_where_it_was_asked_for),
 		cmocka_unit_test(test_vm_signal_after_the_end_leaves_the_status),
-		cmocka_unit_test(test_vm_signal_that_was_ignored_stays_so),
+		cmocka_unit_test(test_vm_signal_that_was_ignored),
 		cmocka_unit_test(test_vm_files_that_cannot_be_written_do_not_kill_it),
 		cmocka_unit_test(test_vm_ready_line_leaves_descriptors_that_are_needed),
 		cmocka_unit_test(test_vm_signals_at_any_moment_change_nothing),
@@ -502,7 +505,7 @@ int main(void)
 		cmocka_unit_test(test_vm_large_needs_descriptors_and_says_so),
 	};
 
-	/* A shell's job in the background has it ignored, and nidus keeps that so. */
-	signal(SIGINT, SIG_DFL);
+	/* Whoever runs the tests under nohup has it ignored. */
+	signal(SIGHUP, SIG_DFL);
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }
