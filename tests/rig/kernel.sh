@@ -14,7 +14,7 @@ L1_MODULES="virtio_pci virtio_console virtio_blk ext4 9p 9pnet_virtio kvm_amd tu
 	vhost_net vhost_vsock"
 GUEST_MODULES="virtio_pci virtio_blk virtio_rng ext4 8250 pvpanic pvpanic_pci button evdev"
 GUEST_MORE="virtio_net virtio_console virtio_balloon vmw_vsock_virtio_transport
-	nvme e1000e e1000 igb igbvf dma_map_benchmark"
+	nvme e1000e e1000 igb igbvf ahci sd_mod dma_map_benchmark"
 
 # the little-endian number of SIZE bytes at OFFSET of FILE
 le() { od -An -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '; }

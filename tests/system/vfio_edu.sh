@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=2G qemu=-device qemu=edu,dma_mask=0xffffffffffffffff timeout=300
+# rig: level=nest mem=2G qemu=-device qemu=edu,dma_mask=0xffffffffffffffff qemu=-drive qemu=if=none,id=a0,driver=null-co,size=67108864,read-zeroes=on,snapshot=on qemu=-device qemu=pcie-root-port,id=ra,chassis=8,slot=8 qemu=-device qemu=ich9-ahci,id=ahci,bus=ra qemu=-device qemu=ide-hd,drive=a0,bus=ahci.0 qemu=-device qemu=pcie-root-port,id=rx,chassis=9,slot=9 qemu=-device qemu=nec-usb-xhci,bus=rx,msi=on,msix=off timeout=300
 # DMA isolation: bare-metal guests program the unit themselves and have a device copy to and from every address that it must reach, or must
 # not; and the machine is reset while the device is about to write.
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# rig: level=nest mem=2G qemu=-device qemu=edu,dma_mask=0xffffffffffffffff timeout=400
+# rig: level=nest mem=2G qemu=-device qemu=edu,dma_mask=0xffffffffffffffff qemu=-drive qemu=if=none,id=a0,driver=null-co,size=67108864,read-zeroes=on,snapshot=on qemu=-device qemu=pcie-root-port,id=ra,chassis=8,slot=8 qemu=-device qemu=ich9-ahci,id=ahci,bus=ra qemu=-device qemu=ide-hd,drive=a0,bus=ahci.0 qemu=-device qemu=pcie-root-port,id=rx,chassis=9,slot=9 qemu=-device qemu=nec-usb-xhci,bus=rx,msi=on,msix=off timeout=400
 # Every call on VFIO's and iommufd's files fails once, outside a unit and behind one that nests: the machine ends, or does without; what the device
 # writes reaches nothing that it should not; nothing is left in the kernel. Every eighth call, or each in make soak.
 . "$(dirname "$0")/lib.sh"
