@@ -64,8 +64,10 @@ static void legal(u64 r)
 {
 	unsigned n = r % VECTORS, before = irq_seen[n], all = irq_total;
 
-	send(MSI_BASE | (r & 0x100 ? MSI_LOGICAL | 1 << 12 : 0), IRQ_FIRST + n + (r & 0x200 ? DATA_LOWEST : 0) + (r & 0x400 ? DATA_ASSERT : 0) + ((r & 0xc00) == 0xc00 ? DATA_LEVEL : 0));
-	CHECK(irq_wait(&irq_total, all + 1) == all + 1 && irq_seen[n] == before + 1, "vector %u: %u interrupts, %u at it", n, irq_total - all, irq_seen[n] - before);
+	send(MSI_BASE | (r & 0x100 ? MSI_LOGICAL | 1 << 12 : 0),
+	     IRQ_FIRST + n + (r & 0x200 ? DATA_LOWEST : 0) + (r & 0x400 ? DATA_ASSERT : 0) + ((r & 0xc00) == 0xc00 ? DATA_LEVEL : 0));
+	CHECK(irq_wait(&irq_total, all + 1) == all + 1 && irq_seen[n] == before + 1, "vector %u: %u interrupts, %u at it", n,
+	      irq_total - all, irq_seen[n] - before);
 }
 
 /* Memory requests of a device inside nidus are no messages. */
