@@ -32,7 +32,7 @@ tier kvm make check-kvm
 tier rig make check-rig
 [ -z "$SOAK" ] || tier fuzz tests/fuzz/soak.sh
 
-grep -hE '^[a-z_0-9]+: (not ok|the host ended|ended with|ran no|the results)|^\[  FAILED  \] [a-z]|: exit status [0-9]+, expected|is run again alone:$|[qQ]EMU is used' "$log"/* |
+grep -hE '^[a-z_0-9]+: (not ok|the host ended|ended with|ran no|the results)|^\[  FAILED  \] [a-z]|: exit status [0-9]+, expected|is run again alone:$|^#   not ok|[qQ]EMU is used' "$log"/* |
 	cut -c1-200 | awk '!seen[$0]++ && NR <= 30 { print "failed: " $0 }'
 cat "$log"/* | awk '/^[a-z]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $2; f += $4; s += $6 }
 	END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || p == 0 }'
