@@ -68,7 +68,7 @@ struct virtio_ops {
 	/* Stop and forget every request. No host I/O touches guest memory any more when it returns, and no span is live. */
 	void (*reset)(struct virtio_dev *d);
 	void (*destroy)(struct virtio_dev *d);
-	/* For queues that the host's kernel serves; may be NULL. Bus mastering was switched after DRIVER_OK: no DMA while it is off. */
+	/* For devices with DMA under way while nobody holds the lock; may be NULL. Bus mastering was switched after DRIVER_OK: no DMA while it is off. */
 	void (*bus_master)(struct virtio_dev *d, bool on);
 };
 

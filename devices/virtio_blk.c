@@ -399,6 +399,16 @@ static bool complete(struct blk *b, struct blk_vreq *r)
 	return false;
 }
 
+/* Tells the driver of what was returned. */
+static void tell(struct blk *b)
+{
+	for (unsigned i = 0; i < b->vd.n_queues; i++) {
+		if (b->pushed & BIT(i))
+			vq_notify_driver(&b->vd.q[i]);
+	}
+	b->pushed = 0;
+}
+
 static void settle(struct blk *b)
 {
 	struct blk_req *io;
@@ -417,12 +427,10 @@ static void settle(struct blk *b)
 	for (unsigned i = 0; i < b->vd.n_queues; i++) {
 		if (b->n_free && (b->stalled & BIT(i)))
 			virtio_kick(&b->vd.q[i]);
-		if (b->pushed & BIT(i))
-			vq_notify_driver(&b->vd.q[i]);
 	}
 	if (b->n_free)
 		b->stalled = 0;
-	b->pushed = 0;
+	tell(b);
 }
 
 static void on_ready(void *arg)
@@ -546,6 +554,26 @@ static void reset(struct virtio_dev *d)
 	b->wce = true;
 }
 
+/*
+ * A kernel that is about to start another one in its place counts on this to keep the disk from memory. What is in flight ends before the register
+ * reads so; rounds that had not begun, and the requests they belong to, fail.
+ */
+static void bus_master(struct virtio_dev *d, bool on)
+{
+	struct blk *b = to_blk(d);
+	struct blk_req *io;
+
+	if (on)
+		return;
+	blk_io_drain(b->io);
+	while ((io = blk_io_next_done(b->io))) {
+		struct blk_vreq *r = CONTAINER_OF(io, struct blk_vreq, io);
+
+		finish(b, r, rounds_left(r) ? BLK_S_IOERR : status_of(b, io));
+	}
+	tell(b);
+}
+
 static void free_host(struct blk *b)
 {
 	blk_image_close(&b->img);
@@ -571,6 +599,7 @@ static const struct virtio_ops blk_ops = {
 	.cfg_write = cfg_write,
 	.notify = notify,
 	.reset = reset,
+	.bus_master = bus_master,
 	.destroy = destroy,
 };
 
