@@ -196,7 +196,8 @@ static void set_status(struct virtio_dev *d, u8 val)
 	if (!((d->status | added) & VIRTIO_STATUS_FEATURES_OK))
 		added &= ~VIRTIO_STATUS_DRIVER_OK;
 	d->status |= added;
-	if (added & VIRTIO_STATUS_DRIVER_OK) {
+	/* One that broke before that has queues which it cannot serve. */
+	if ((added & VIRTIO_STATUS_DRIVER_OK) && !d->broken) {
 		if (d->ops->start)
 			d->ops->start(d);
 		kick_all(d);
@@ -416,7 +417,7 @@ static void bus_master(struct pci_fn *fn, bool on)
 {
 	struct virtio_dev *d = to_virtio(fn);
 
-	if (d->ops->bus_master && (d->status & VIRTIO_STATUS_DRIVER_OK))
+	if (d->ops->bus_master && (d->status & VIRTIO_STATUS_DRIVER_OK) && !(on && d->broken))
 		d->ops->bus_master(d, on);
 	/* Doorbells rung while the device could not reach memory. */
 	if (on && (d->status & VIRTIO_STATUS_DRIVER_OK))

@@ -163,6 +163,17 @@ static void test_virtio_driver_ok_needs_features_ok(void **state)
 	assert_int_equal(dummy->starts, 1);
 }
 
+static void test_virtio_broken_device_does_not_start(void **state)
+{
+	assert_true(drv_negotiate(&d, BASE));
+	drv_queue_at(&d, 0, 3, DRV_RINGS, DRV_RINGS + 0x4000, DRV_RINGS + 0x8000);
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+	drv_ok(&d);
+	assert_int_equal(dummy->starts, 0);
+	drv_start(&d, 2, 16);
+	assert_int_equal(dummy->starts, 1);
+}
+
 static void test_virtio_status_bits_cannot_be_cleared_but_by_reset(void **state)
 {
 	assert_true(drv_negotiate(&d, BASE));
@@ -484,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_virtio_behind_viommu_refuses_driver_without_access_platform, setup_viommu, teardown),
 		T(test_virtio_features_freeze_at_features_ok),
 		T(test_virtio_driver_ok_needs_features_ok),
+		T(test_virtio_broken_device_does_not_start),
 		T(test_virtio_status_bits_cannot_be_cleared_but_by_reset),
 		T(test_virtio_reset_clears_everything),
 		T(test_virtio_machine_reset_resets_device),
