@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "devices/vhost_tlb.h"
-#include "devices/virtio_regs.h"
 #include "vmm/mem.h"
 
 #define PAGE 4096ULL
@@ -15,9 +14,6 @@
 #define ROUND 64
 /* A miss is answered with what is mapped around it in this many pages, aligned; a frame has at most 17. */
 #define AROUND 16ULL
-/* Pages and descriptors of what a driver has posted in a ring that are looked at after a miss; entries of an indirect table. */
-#define AHEAD 64
-#define AHEAD_SEGS 32
 /* Questions of a stopped device that are thrown away at a time; each queue asks for one page and then stands still. */
 #define DRAIN_MAX 1024
 /* Pages tried after the kernel gave up on a request. */
@@ -151,124 +147,30 @@ static void tell_run(struct vhost_tlb *t, struct run *r)
 }
 
 /*
- * lock held. A page that can be reached and has not been told; to be told with the ones before it. One whose first write is to be noted in the
- * guest's table is left out: the kernel would not ask at that write.
+ * lock held. What can be reached around page and has not been told. A page whose first write is to be noted in the guest's table is left out:
+ * the kernel would not ask at that write.
  */
-static void tell_page(struct vhost_tlb *t, struct run *run, iova_t at)
-{
-	struct dma_span s;
-	struct iovec iov;
-	bool ok = !was_told(t, at) && dma_probe(t->dma, at, PAGE, &s, &iov, 1) == 1;
-
-	if (ok)
-		dma_put(&s);
-	ok = ok && !s.clean && s.allowed;
-	if (run->len && (!ok || at != run->iova + run->len || s.allowed != run->perm || (uintptr_t)iov.iov_base != run->uaddr + run->len))
-		tell_run(t, run);
-	if (ok && !run->len)
-		*run = (struct run){ .iova = at, .uaddr = (uintptr_t)iov.iov_base, .perm = s.allowed };
-	if (ok)
-		run->len += PAGE;
-}
-
-/* lock held. What can be reached around page. */
 static void tell_around(struct vhost_tlb *t, iova_t page)
 {
 	iova_t first = ALIGN_DOWN(page, AROUND * PAGE);
 	struct run run = { .len = 0 };
 
 	for (iova_t at = first; at - first < AROUND * PAGE; at += PAGE) {
-		if (at != page)
-			tell_page(t, &run, at);
+		struct dma_span s;
+		struct iovec iov;
+		bool ok = at != page && !was_told(t, at) && dma_probe(t->dma, at, PAGE, &s, &iov, 1) == 1;
+
+		if (ok)
+			dma_put(&s);
+		ok = ok && !s.clean && s.allowed;
+		if (run.len && (!ok || s.allowed != run.perm || (uintptr_t)iov.iov_base != run.uaddr + run.len))
+			tell_run(t, &run);
+		if (ok && !run.len)
+			run = (struct run){ .iova = at, .uaddr = (uintptr_t)iov.iov_base, .perm = s.allowed };
+		if (ok)
+			run.len += PAGE;
 	}
 	tell_run(t, &run);
-}
-
-/* --- what the driver has posted --- */
-
-/* Reads without a fault where that cannot be. */
-static bool peek(const struct vhost_tlb *t, iova_t at, void *buf, u64 len)
-{
-	struct iovec iov[2];
-	struct dma_span s;
-	int n = dma_probe(t->dma, at, len, &s, iov, ARRAY_SIZE(iov));
-	char *b = buf;
-
-	if (n <= 0)
-		return false;
-	for (int i = 0; i < n; i++) {
-		memcpy(b, iov[i].iov_base, iov[i].iov_len);
-		b += iov[i].iov_len;
-	}
-	dma_put(&s);
-	return true;
-}
-
-struct ahead {
-	struct run run;
-	unsigned budget; /* pages and descriptors */
-};
-
-/* lock held. */
-static void tell_buffer(struct vhost_tlb *t, struct ahead *a, const u8 *desc)
-{
-	u64 at = get_le(desc, 8), len = get_le(desc + 8, 4);
-	iova_t page = ALIGN_DOWN(at, PAGE);
-	/* None beyond the last page of all. */
-	u64 pages = len ? MIN(at % PAGE + len - 1, ~0ULL - page) / PAGE + 1 : 0;
-
-	for (; pages && a->budget; pages--, page += PAGE, a->budget--)
-		tell_page(t, &a->run, page);
-}
-
-/* lock held. */
-static void tell_chain(struct vhost_tlb *t, struct ahead *a, const struct vq *q, u16 head)
-{
-	u8 desc[VIRTQ_DESC_SIZE], table[AHEAD_SEGS * VIRTQ_DESC_SIZE];
-	u16 flags;
-
-	do {
-		if (head >= q->size || !peek(t, q->desc + (u64)head * VIRTQ_DESC_SIZE, desc, sizeof(desc)))
-			return;
-		flags = (u16)get_le(desc + 12, 2);
-		head = (u16)get_le(desc + 14, 2);
-		a->budget--;
-		if (flags & VIRTQ_DESC_F_INDIRECT) {
-			u32 len = MIN((u32)get_le(desc + 8, 4), (u32)sizeof(table));
-
-			len = ALIGN_DOWN(len, VIRTQ_DESC_SIZE);
-			if (!len || !peek(t, get_le(desc, 8), table, len))
-				return;
-			for (u32 i = 0; i < len; i += VIRTQ_DESC_SIZE)
-				tell_buffer(t, a, table + i);
-			return;
-		}
-		tell_buffer(t, a, desc);
-	} while (a->budget && (flags & VIRTQ_DESC_F_NEXT));
-}
-
-/*
- * lock held. What the driver has posted and the kernel has not yet returned will be asked for next. The ring is read as a hint: what changes
- * meanwhile, or makes no sense, is the kernel's to find.
- */
-static void tell_ahead(struct vhost_tlb *t, const struct vq *q)
-{
-	struct ahead a = { .budget = AHEAD };
-	u8 raw[2];
-	u16 at, n;
-
-	if (!q->enabled || !peek(t, q->used + VIRTQ_USED_IDX, raw, sizeof(raw)))
-		return;
-	at = (u16)get_le(raw, 2);
-	if (!peek(t, q->avail + VIRTQ_AVAIL_IDX, raw, sizeof(raw)))
-		return;
-	n = (u16)(get_le(raw, 2) - at);
-	for (; a.budget && n && n <= q->size; n--, at++) {
-		if (!peek(t, q->avail + VIRTQ_AVAIL_RING + 2ULL * (at & (q->size - 1)), raw, sizeof(raw)))
-			break;
-		tell_chain(t, &a, q, (u16)get_le(raw, 2));
-	}
-	tell_run(t, &a.run);
 }
 
 /* lock held. The page is given with all the rights it has: the kernel does not ask again for a page that it knows, but fails. */
@@ -355,7 +257,7 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
 	return err;
 }
 
-int vhost_tlb_serve(struct vhost_tlb *t, const struct vq *const *q, unsigned n)
+int vhost_tlb_serve(struct vhost_tlb *t)
 {
 	enum dma_perm perm;
 	iova_t page;
@@ -364,12 +266,8 @@ int vhost_tlb_serve(struct vhost_tlb *t, const struct vq *const *q, unsigned n)
 	pthread_mutex_lock(&t->lock);
 	if (!t->on)
 		drain(t);
-	for (unsigned i = 0; t->on && !err && i < ROUND && next_miss(t, &page, &perm); i++) {
-		/* First, since the kernel goes on as soon as it has its answer. */
-		for (unsigned k = 0; !i && k < n; k++)
-			tell_ahead(t, q[k]);
+	for (unsigned i = 0; t->on && !err && i < ROUND && next_miss(t, &page, &perm); i++)
 		err = answer(t, page, perm, true);
-	}
 	pthread_mutex_unlock(&t->lock);
 	return err;
 }

@@ -47,11 +47,10 @@ void vhost_tlb_stop(struct vhost_tlb *t);
 int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q) __must_check;
 
 /*
- * Answers the kernel's questions, a bounded number, and tells of what it would ask for next, since each question costs it a wait: pages around that
- * can be reached too (a frame's are mapped one after the other), and what the drivers of the n rings q have posted, both only as far as the device
- * can reach it without anything to be recorded. 0; -EFAULT: a page that the device may not reach, its queue stands still.
+ * Answers the kernel's questions, a bounded number, and tells of the pages around that can be reached too: a frame's pages are mapped one after
+ * the other, and each question costs the kernel a wait. 0; -EFAULT: a page that the device may not reach, its queue stands still.
  */
-int vhost_tlb_serve(struct vhost_tlb *t, const struct vq *const *q, unsigned n) __must_check;
+int vhost_tlb_serve(struct vhost_tlb *t) __must_check;
 
 /*
  * The kernel gave up on a request of q, from available index next on, and asks nothing: it does so where it knows the page, without the right. Looks for what

@@ -412,7 +412,7 @@ static void on_miss(void *arg, u32 events)
 	struct net *n = p->n;
 
 	pthread_mutex_lock(&n->vd.fn.lock);
-	if (vhost_tlb_serve(&p->tlb, (const struct vq *const[]){ p->rx, p->tx }, 2)) {
+	if (vhost_tlb_serve(&p->tlb)) {
 		stop(n);
 		virtio_broken(&n->vd, "memory that the device may not reach");
 	}

@@ -111,12 +111,9 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q)
 	return host.tlb_ring_err;
 }
 
-int vhost_tlb_serve(struct vhost_tlb *t, const struct vq *const *q, unsigned n)
+int vhost_tlb_serve(struct vhost_tlb *t)
 {
 	char c;
-
-	assert_int_equal(n, 2);
-	assert_int_equal(q[1]->index, q[0]->index + 1);
 
 	host.served += read(t->vh->fd, &c, 1) == 1;
 	return host.serve_err;
