@@ -158,7 +158,7 @@ static void tell_around(struct vhost_tlb *t, iova_t page)
 	for (iova_t at = first; at - first < AROUND * PAGE; at += PAGE) {
 		struct dma_span s;
 		struct iovec iov;
-		bool ok = at != page && !was_told(t, at) && dma_probe(t->dma, at, PAGE, &s, &iov, 1) == 1;
+		bool ok = at != page && !was_told(t, at) && dma_probe(t->dma, at, PAGE, DMA_READ, &s, &iov, 1) == 1;
 
 		if (ok)
 			dma_put(&s);
@@ -178,8 +178,13 @@ static int answer(struct vhost_tlb *t, iova_t page, enum dma_perm perm, bool aro
 {
 	struct dma_span span;
 	struct iovec iov;
-	int err, n = dma_get(t->dma, page, PAGE, perm, &span, &iov, 1);
+	int err, n;
 
+	/* A question may be late: about a page that the kernel was told meanwhile, has used, and the guest has unmapped. */
+	if (around)
+		n = dma_probe(t->dma, page, PAGE, perm, &span, &iov, 1);
+	else
+		n = dma_get(t->dma, page, PAGE, perm, &span, &iov, 1);
 	if (n < 0)
 		return -EFAULT;
 	/* Before, since the kernel goes on as soon as it has the page. */
@@ -191,19 +196,27 @@ static int answer(struct vhost_tlb *t, iova_t page, enum dma_perm perm, bool aro
 	return err;
 }
 
-/* Questions of a device that stands still: answered with any page, which is forgotten at once, so that the kernel keeps no list of them. */
-static void drain(struct vhost_tlb *t)
+/* A question of a device that stands still: answered with any page, which is forgotten at once, so that the kernel keeps no list of them. */
+static void dismiss(struct vhost_tlb *t, iova_t page)
 {
 	const struct mem_slot *slot;
-	enum dma_perm perm;
-	iova_t page;
 
 	if (!mem_slots(t->mem, &slot))
 		return;
-	for (unsigned i = 0; i < DRAIN_MAX && next_miss(t, &page, &perm); i++) {
-		(void)tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)slot[0].hva, VHOST_ACCESS_RO);
-		(void)forget(t, page, page + PAGE - 1);
-	}
+	(void)tell(t, VHOST_IOTLB_UPDATE, page, PAGE, (uintptr_t)slot[0].hva, VHOST_ACCESS_RO);
+	(void)forget(t, page, page + PAGE - 1);
+}
+
+static void drain(struct vhost_tlb *t)
+{
+	enum dma_perm perm;
+	iova_t page;
+
+	if (t->unanswered)
+		dismiss(t, t->unanswered_page);
+	t->unanswered = false;
+	for (unsigned i = 0; i < DRAIN_MAX && next_miss(t, &page, &perm); i++)
+		dismiss(t, page);
 }
 
 void vhost_tlb_start(struct vhost_tlb *t)
@@ -266,8 +279,11 @@ int vhost_tlb_serve(struct vhost_tlb *t)
 	pthread_mutex_lock(&t->lock);
 	if (!t->on)
 		drain(t);
-	for (unsigned i = 0; t->on && !err && i < ROUND && next_miss(t, &page, &perm); i++)
+	for (unsigned i = 0; t->on && !t->unanswered && !err && i < ROUND && next_miss(t, &page, &perm); i++) {
 		err = answer(t, page, perm, true);
+		t->unanswered = err == -EFAULT;
+		t->unanswered_page = page;
+	}
 	pthread_mutex_unlock(&t->lock);
 	return err;
 }

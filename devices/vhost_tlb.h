@@ -23,6 +23,8 @@ struct vhost_tlb {
 	const struct mem *mem;
 	pthread_mutex_t lock;
 	bool on;          /* lock */
+	bool unanswered;  /* lock. The kernel asked for unanswered_page, which the device may not reach */
+	iova_t unanswered_page;
 	/* lock. Pages that the kernel may have, by number + 1: only a hint, it drops the oldest when it has many. */
 	u64 told[VHOST_TLB_TOLD];
 };
@@ -48,14 +50,16 @@ int vhost_tlb_ring(struct vhost_tlb *t, const struct vq *q) __must_check;
 
 /*
  * Answers the kernel's questions, a bounded number, and tells of the pages around that can be reached too: a frame's pages are mapped one after
- * the other, and each question costs the kernel a wait. 0; -EFAULT: a page that the device may not reach, its queue stands still.
+ * the other, and each question costs the kernel a wait. 0; -EFAULT: it asked for a page that the device may not reach, which
+ * nobody has recorded. Its queue stands still there, or the question is late: it was about a request that has been served since. The rings tell, by
+ * vhost_tlb_refused() while nothing moves; until vhost_tlb_stop() no more is answered.
  */
 int vhost_tlb_serve(struct vhost_tlb *t) __must_check;
 
 /*
- * The kernel gave up on a request of q, from available index next on, and asks nothing: it does so where it knows the page, without the right. Looks for what
- * the device may not reach there. -EFAULT: found (a vIOMMU has recorded the fault); -EPROTO: the ring is malformed (device marked broken); 0: neither,
- * in a bounded number of pages.
+ * The kernel gave up on a request of q, from available index next on, and asks nothing: it does so where it knows the page, without the right; or it
+ * asked for a page out of reach. Looks for what the device may not reach there; the backends of all rings were taken away. -EFAULT: found (a vIOMMU
+ * has recorded the fault); -EPROTO: the ring is malformed (device marked broken); 0: neither, in a bounded number of pages.
  */
 int vhost_tlb_refused(struct vhost_tlb *t, struct vq *q, u16 next) __must_check;
 

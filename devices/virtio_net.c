@@ -406,17 +406,38 @@ static void stop(struct net *n)
 
 /* --- translations for the kernel --- */
 
+/*
+ * The kernel stands still at memory that the device may not reach; or it seemed so, and the request has been served since. With the rings at rest what it
+ * would take next can be looked at: nobody serves it, and the driver has not got it back.
+ */
+static void look_into(struct net_pair *p)
+{
+	struct net *n = p->n;
+	bool live = serving(n) && p - n->pair < n->active, refused = false;
+	u16 next;
+
+	if (!n->running)
+		return;
+	(void)connect_pair(p, false);
+	for (unsigned i = 0; live && i < 2; i++)
+		refused |= p->ring[i].on && !vhost_ring_next(&p->ring[i], &next) && vhost_tlb_refused(&p->tlb, p->ring[i].q, next);
+	/* What it knows and has asked is dropped with the question. */
+	vhost_tlb_stop(&p->tlb);
+	vhost_tlb_start(&p->tlb);
+	if (!live || (!refused && connect_pair(p, true) == 0))
+		return;
+	stop(n);
+	virtio_broken(&n->vd, "memory that the device may not reach");
+}
+
 static void on_miss(void *arg, u32 events)
 {
 	struct net_pair *p = arg;
-	struct net *n = p->n;
 
-	pthread_mutex_lock(&n->vd.fn.lock);
-	if (vhost_tlb_serve(&p->tlb)) {
-		stop(n);
-		virtio_broken(&n->vd, "memory that the device may not reach");
-	}
-	pthread_mutex_unlock(&n->vd.fn.lock);
+	pthread_mutex_lock(&p->n->vd.fn.lock);
+	if (vhost_tlb_serve(&p->tlb))
+		look_into(p);
+	pthread_mutex_unlock(&p->n->vd.fn.lock);
 }
 
 /*
@@ -426,17 +447,10 @@ static void on_miss(void *arg, u32 events)
 static void on_gave_up(void *arg)
 {
 	struct net_pair *p = arg;
-	struct net *n = p->n;
-	u16 next;
 
-	pthread_mutex_lock(&n->vd.fn.lock);
-	for (unsigned i = 0; serving(n) && i < 2; i++) {
-		if (!p->ring[i].on || vhost_ring_next(&p->ring[i], &next) || !vhost_tlb_refused(&p->tlb, p->ring[i].q, next))
-			continue;
-		stop(n);
-		virtio_broken(&n->vd, "memory that the device may not reach");
-	}
-	pthread_mutex_unlock(&n->vd.fn.lock);
+	pthread_mutex_lock(&p->n->vd.fn.lock);
+	look_into(p);
+	pthread_mutex_unlock(&p->n->vd.fn.lock);
 }
 
 /* dma_watch()'s: comes without the device's lock. */

@@ -49,9 +49,9 @@ int dma_get_pasid(struct dma *d, u32 pasid, iova_t iova, u64 len, enum dma_perm 
 	return get(d, s, iov, max);
 }
 
-int dma_probe(struct dma *d, iova_t iova, u64 len, struct dma_span *s, struct iovec *iov, unsigned max)
+int dma_probe(struct dma *d, iova_t iova, u64 len, enum dma_perm perm, struct dma_span *s, struct iovec *iov, unsigned max)
 {
-	*s = (struct dma_span){ .iova = iova, .len = len, .perm = DMA_READ, .pasid = DMA_NO_PASID, .probe = true };
+	*s = (struct dma_span){ .iova = iova, .len = len, .perm = perm, .pasid = DMA_NO_PASID, .probe = true };
 	return get(d, s, iov, max);
 }
 

@@ -64,10 +64,10 @@ static inline int __must_check dma_get(struct dma *d, iova_t iova, u64 len, enum
 	return dma_get_pasid(d, DMA_NO_PASID, iova, len, perm, s, iov, max);
 }
 /*
- * dma_get() with DMA_READ for a device that caches translations which it has not been asked for yet: a failure is not recorded, and
- * nothing is said of it.
+ * dma_get() of which a failure is not recorded, and nothing is said: for a device that caches translations, which looks ahead, or whose question
+ * may be older than the guest's tables.
  */
-int dma_probe(struct dma *d, iova_t iova, u64 len, struct dma_span *s, struct iovec *iov, unsigned max) __must_check;
+int dma_probe(struct dma *d, iova_t iova, u64 len, enum dma_perm perm, struct dma_span *s, struct iovec *iov, unsigned max) __must_check;
 /*
  * For a device that goes on using what dma_get() gave after dma_put(), as one with a device TLB does: gone() is called when translations of
  * [iova, last] may no longer be used by requests without PASID, and returns when none is any more; the guest learns that its

@@ -256,6 +256,23 @@ static void test_a_page_out_of_reach_is_no_answer(void **state)
 	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
 	told_update(0x20000, 2, VHOST_ACCESS_RW);
 	told_nothing();
+	/* It may be late, so nothing was recorded; others wait until that is known, and all of them are dropped then. */
+	assert_int_equal(b.gets, 0);
+	miss(0x20000, VHOST_ACCESS_RO);
+	assert_int_equal(vhost_tlb_serve(&b.tlb), 0);
+	told_nothing();
+	vhost_tlb_stop(&b.tlb);
+	told_invalidate(0, ~0ULL);
+	for (unsigned i = 0; i < 2; i++) {
+		struct vhost_iotlb_msg m;
+
+		assert_true(told(&m));
+		assert_int_equal(m.type, VHOST_IOTLB_UPDATE);
+		assert_int_equal(m.iova, i ? 0x20000 : 0x30000);
+		told_invalidate(m.iova, PAGE);
+	}
+	told_nothing();
+	vhost_tlb_start(&b.tlb);
 	miss(~0ULL, VHOST_ACCESS_RO);
 	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
 	told_nothing();
@@ -408,7 +425,7 @@ static int racing_get(struct dma *d, struct dma_span *s, struct iovec *iov, unsi
 {
 	int n = space_get(d, s, iov, max);
 
-	if (s->probe)
+	if (s->iova != 0x20000)
 		return n;
 	assert_int_equal(pthread_create(&taker, NULL, take_back, NULL), 0);
 	/* It cannot get past the lock, however long it is given. */
@@ -538,7 +555,6 @@ static void test_the_last_block_of_all_ends(void **state)
 	vhost_tlb_start(&b.tlb);
 	miss(~0ULL - 5, VHOST_ACCESS_RO);
 	assert_int_equal(vhost_tlb_serve(&b.tlb), -EFAULT);
-	assert_int_equal(b.gets, 1);
 	assert_int_equal(vhost_tlb_gone(&b.tlb, ~0xffffULL, ~0ULL), 0);
 	told_invalidate(~0xffffULL, 0x10000);
 	told_nothing();

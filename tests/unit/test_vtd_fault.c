@@ -47,21 +47,21 @@ static void test_fault_is_not_recorded_of_a_probe(void **state)
 	struct dma_span s;
 	struct iovec iov;
 
-	assert_int_equal(dma_probe(rig.dma[1], 0x1000, 4096, &s, &iov, 1), -EFAULT);
-	assert_int_equal(dma_probe(rig.dma[1], 0xfee00000, 4096, &s, &iov, 1), -EFAULT);
+	assert_int_equal(dma_probe(rig.dma[1], 0x1000, 4096, DMA_READ, &s, &iov, 1), -EFAULT);
+	assert_int_equal(dma_probe(rig.dma[1], 0xfee00000, 4096, DMA_READ, &s, &iov, 1), -EFAULT);
 	assert_int_equal(rd(&rig, VTD_FSTS, 4), 0);
 	assert_int_equal(rig.msi.n, 0);
 	/* A writable page that has not been written is clean, for a read only. */
 	guest_first(&rig, 1, 0, 7, PT(1));
 	guest_map(&rig, 1, 0x5000, BUF(1) | PTE_RWU);
-	assert_int_equal(dma_probe(rig.dma[1], 0x5000, 4096, &s, &iov, 1), 1);
+	assert_int_equal(dma_probe(rig.dma[1], 0x5000, 4096, DMA_READ, &s, &iov, 1), 1);
 	assert_true(s.clean);
 	assert_int_equal(s.allowed, DMA_READ);
 	dma_put(&s);
 	assert_int_equal(dma_get(rig.dma[1], 0x5000, 4096, DMA_WRITE, &s, &iov, 1), 1);
 	assert_false(s.clean);
 	dma_put(&s);
-	assert_int_equal(dma_probe(rig.dma[1], 0x5000, 4096, &s, &iov, 1), 1);
+	assert_int_equal(dma_probe(rig.dma[1], 0x5000, 4096, DMA_READ, &s, &iov, 1), 1);
 	assert_false(s.clean);
 	assert_int_equal(s.allowed, DMA_RW);
 	dma_put(&s);
