@@ -76,6 +76,8 @@ struct net_pair {
 	_Atomic bool cut;        /* the kernel has translations that nothing may go by, until a reset empties its table */
 	struct event_src miss;
 	struct event_bell gave_up;
+	bool stood;              /* a question was found late with the rings at stood_at */
+	u16 stood_at[2];
 	/* user */
 	struct event_src src;
 	bool readable;           /* the tap may have a frame */
@@ -378,7 +380,7 @@ static int start_rings(struct net *n)
 
 		err = vhost_setup(&p->vh, n->vd.features, n->vd.ctx->mem);
 		if (!err && p->tlb.vh) {
-			p->cut = false;
+			p->cut = p->stood = false;
 			vhost_tlb_start(&p->tlb);
 		}
 		for (unsigned j = 0; !err && j < 2; j++)
@@ -408,19 +410,28 @@ static void stop(struct net *n)
 
 /*
  * The kernel stands still at memory that the device may not reach; or it seemed so, and the request has been served since. With the rings at rest what it
- * would take next can be looked at: nobody serves it, and the driver has not got it back.
+ * would take next can be looked at: nobody serves it, and the driver has not got it back. As not all of a large request is looked at, a kernel that asked
+ * is believed when it asks again and neither ring has moved.
  */
-static void look_into(struct net_pair *p)
+static void look_into(struct net_pair *p, bool asked)
 {
 	struct net *n = p->n;
-	bool live = serving(n) && p - n->pair < n->active, refused = false;
-	u16 next;
+	bool live = serving(n) && p - n->pair < n->active, refused = false, moved = !p->stood;
 
 	if (!n->running)
 		return;
 	(void)connect_pair(p, false);
-	for (unsigned i = 0; live && i < 2; i++)
-		refused |= p->ring[i].on && !vhost_ring_next(&p->ring[i], &next) && vhost_tlb_refused(&p->tlb, p->ring[i].q, next);
+	for (unsigned i = 0; live && i < 2; i++) {
+		u16 next = 0;
+
+		if (!p->ring[i].on || vhost_ring_next(&p->ring[i], &next))
+			continue;
+		refused |= vhost_tlb_refused(&p->tlb, p->ring[i].q, next) != 0;
+		moved |= p->stood_at[i] != next;
+		p->stood_at[i] = next;
+	}
+	refused |= asked && !moved;
+	p->stood = asked;
 	/* What it knows and has asked is dropped with the question. */
 	vhost_tlb_stop(&p->tlb);
 	vhost_tlb_start(&p->tlb);
@@ -436,7 +447,7 @@ static void on_miss(void *arg, u32 events)
 
 	pthread_mutex_lock(&p->n->vd.fn.lock);
 	if (vhost_tlb_serve(&p->tlb))
-		look_into(p);
+		look_into(p, true);
 	pthread_mutex_unlock(&p->n->vd.fn.lock);
 }
 
@@ -449,7 +460,7 @@ static void on_gave_up(void *arg)
 	struct net_pair *p = arg;
 
 	pthread_mutex_lock(&p->n->vd.fn.lock);
-	look_into(p);
+	look_into(p, false);
 	pthread_mutex_unlock(&p->n->vd.fn.lock);
 }
 

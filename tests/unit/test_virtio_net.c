@@ -541,6 +541,13 @@ static void test_behind_a_viommu_a_fault_stops_the_queues(void **state)
 	drv_set_status(&d, 0);
 	drv_start(&d, 3, 64);
 	assert_int_equal(vhost_fake.rings, 2);
+	/* The same question again, and nothing has moved: it is no late one. */
+	host.serve_err = -EFAULT;
+	ask();
+	assert_false(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+	ask();
+	assert_true(drv_status(&d) & VIRTIO_STATUS_NEEDS_RESET);
+	host.serve_err = 0;
 	drv_set_status(&d, 0);
 	/* Rings that are mapped nowhere. */
 	host.tlb_ring_err = -EFAULT;
